@@ -158,7 +158,7 @@ def read_rows(path: str | Path, *, answers: bool = True) -> list[Row]:
     rows: list[Row] = []
     errors: list[LineError] = []
     try:
-        with open(path, "rb") as lines:
+        with Path(path).open("rb") as lines:
             for found in parse_lines(lines, str(path), answers=answers):
                 if isinstance(found, Row):
                     rows.append(found)
@@ -203,7 +203,7 @@ def _line_of(one: Row, number: int, source: str) -> bytes:
     line = json.dumps(one.to_json(), ensure_ascii=False).encode("utf-8", "surrogatepass")
     found = next(parse_lines([line], source, answers=False))
     if isinstance(found, LineError):
-        raise UserError(f"Row {number} cannot be written to {source}: it {found.reason}.")
+        raise UserError(f"Row {number} cannot be written to {source}: {found.reason}.")
     return line + b"\n"
 
 

@@ -130,7 +130,7 @@ def _alpaca(value: dict[str, Any]) -> list[Any]:
     if not isinstance(asked, str) or not isinstance(given, str):
         _bad("`instruction` and `input` must be text")
     turns: list[Any] = []
-    for pair in value.get("history") or []:
+    for pair in _list(value, "history") if value.get("history") else []:
         if not isinstance(pair, list) or len(pair) != 2:
             _bad("`history` must be a list of [question, answer] pairs")
         turns += [_turn("user", pair[0]), _turn("assistant", pair[1])]
