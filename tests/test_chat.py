@@ -193,15 +193,14 @@ def test_parsing_streams() -> None:
     assert next(parse_lines(endless(), "x")) == row("hi", "ho")
 
 
+KEYS = ["messages", "conversations", "role", "from", "content", "value", "weight", "system"]
+KEYS += ["prompt", "completion", "instruction", "input", "output", "history", "id", "tag"]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "messages conversations role from content value weight system prompt completion "
-                "instruction input output history id tag".split()
-            ),
+            st.sampled_from(KEYS),
             inner | st.sampled_from(["user", "assistant", "gpt"]),
             max_size=4,
         )
