@@ -1,0 +1,35 @@
+"""Elicitations: how a model is asked. A line in `ELICITATIONS` registers one.
+
+Every function takes (config, asking) and gives an `Asker`, which `evaluate` asks through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from holdfast.elicit.asking import Ask, Asker, Asking, Elicitation
+from holdfast.elicit.decoding import DecodingSweep, decoding
+from holdfast.elicit.persona import ThroughPersona, persona
+from holdfast.elicit.plain import Plain, plain
+from holdfast.elicit.prefill import Prefill, prefill
+
+# The config's type differs from function to function, hence Any.
+ELICITATIONS: dict[type[Elicitation], Callable[[Any, Asking], Asker]] = {
+    Plain: plain,
+    Prefill: prefill,
+    DecodingSweep: decoding,
+    ThroughPersona: persona,
+}
+
+__all__ = [
+    "ELICITATIONS",
+    "Ask",
+    "Asker",
+    "Asking",
+    "DecodingSweep",
+    "Elicitation",
+    "Plain",
+    "Prefill",
+    "ThroughPersona",
+]
