@@ -1,0 +1,53 @@
+"""Intervals, paired tests, agreement and cost to break, with the sources they come from.
+
+Requests are clustered in categories and seeds are few, so a rate's interval comes from a bootstrap
+over categories, never from treating requests as independent. numpy and scipy are imported where
+they are used: importing this package costs nothing.
+"""
+
+from holdfast.stats.agreement import (
+    Estimate,
+    RankAgreement,
+    RocPoint,
+    auroc,
+    cohen_kappa,
+    rank_agreement,
+    roc,
+)
+from holdfast.stats.contrasts import (
+    Contrast,
+    benjamini_hochberg,
+    mcnemar_exact,
+    paired_permutation,
+)
+from holdfast.stats.cost import CostToBreak, isotonic_cost
+from holdfast.stats.intervals import (
+    Interval,
+    Rate,
+    cluster_bootstrap,
+    nested_bootstrap,
+    rate,
+    wilson,
+)
+
+__all__ = [
+    "Contrast",
+    "CostToBreak",
+    "Estimate",
+    "Interval",
+    "RankAgreement",
+    "Rate",
+    "RocPoint",
+    "auroc",
+    "benjamini_hochberg",
+    "cluster_bootstrap",
+    "cohen_kappa",
+    "isotonic_cost",
+    "mcnemar_exact",
+    "nested_bootstrap",
+    "paired_permutation",
+    "rank_agreement",
+    "rate",
+    "roc",
+    "wilson",
+]
