@@ -123,7 +123,10 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     if only_first < 0 or only_second < 0:
         raise ValueError("counts of pairs cannot be negative")
     n, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, i) for i in range(fewer + 1))
+    tail = term = 1
+    for i in range(fewer):
+        term = term * (n - i) // (i + 1)  # n over i + 1
+        tail += term
     return float(min(Fraction(1), Fraction(2 * tail, 1 << n)))  # whole numbers may pass a float's
 
 
