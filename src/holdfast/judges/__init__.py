@@ -6,13 +6,17 @@ import difflib
 from collections.abc import Callable
 
 from holdfast.errors import UserError
-from holdfast.evaluate import Judge
+from holdfast.evaluate import Judge, Verdict
 from holdfast.judges.exact import ExactJudge
-from holdfast.judges.keyword import is_refusal, keyword
+from holdfast.judges.keyword import is_refusal, keyword, keyword_anywhere, keyword_start
+
+__all__ = ["JUDGES", "Judge", "Verdict", "judge_named"]
 
 JUDGES: dict[str, Callable[[], Judge]] = {
     "exact": lambda: ExactJudge(is_refusal),
     "keyword": lambda: keyword,
+    "keyword-start": lambda: keyword_start,
+    "keyword-anywhere": lambda: keyword_anywhere,
 }
 
 
