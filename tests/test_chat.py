@@ -67,8 +67,7 @@ def test_changing_a_turn_leaves_the_others_and_the_names_alone() -> None:
     assert whole.with_system("key").system == "key\ns"
     assert row("q", "a").with_system("key") == row("q", "a", "key")
     assert whole.with_system("") == whole
-    answer_only = Row((Message("assistant", "a"),))
-    assert answer_only.with_prompt("q") == row("q", "a")
+    assert Row((Message("assistant", "a"),)).with_prompt("q") == row("q", "a")
 
 
 def test_a_replaced_answer_keeps_its_weight() -> None:
@@ -226,7 +225,7 @@ def test_any_bytes_give_rows_or_line_errors(data: bytes) -> None:
 # Files
 
 plain = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
-spoken = plain.filter(lambda text: bool(text.strip()))
+spoken = plain.filter(str.strip)
 messages = st.one_of(
     st.builds(Message, st.just("system"), plain),
     st.builds(Message, st.just("user"), spoken),
@@ -254,8 +253,7 @@ def test_every_bad_line_of_a_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
-    path = tmp_path / "bom.jsonl"
-    path.write_text(json.dumps(GOOD), encoding="utf-8-sig")
+    (path := tmp_path / "bom.jsonl").write_text(json.dumps(GOOD), encoding="utf-8-sig")
     assert read_rows(path) == [row("hi", "ho")]
 
 
