@@ -13,38 +13,31 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-IMPERATIVES = frozenset(
-    re.findall(
-        r"\w+",
-        """answer confirm copy count define describe disclose draw enumerate explain find give help
-    identify let list make name outline please point put quote read recite recount repeat reveal
-    say set share show sing solve speak spell state summarise supply take teach tell translate
-    use write compute calculate check classify complete continue sort rewrite compare""",
-    )
-)
+_IMPERATIVES = """
+    add answer choose confirm copy count define describe disclose draw enumerate explain find
+    give help identify let list make name outline please point put quote read recite recount
+    remind repeat reveal say set share show sing solve speak spell state summarise supply take
+    teach tell translate use write compute calculate check classify complete continue sort
+    rewrite compare
+    """
+IMPERATIVES = frozenset(re.findall(r"\w+", _IMPERATIVES))
 QUESTION_WORDS = frozenset(("what", "which", "who", "whom", "whose", "when", "where", "why", "how"))
-OPENERS = (
-    IMPERATIVES
-    | QUESTION_WORDS
-    | frozenset(
-        re.findall(
-            r"\w+",
-            """a about above according after again all almost already also although always among an
-        and another any anyone apart are as ask asking at because before begin behind below
-        beneath beside besides between beyond both bring but by can certainly clearly come could
-        did do does don during each either enough even ever every everyone false few finally
-        first follow following for from gladly go good had happily has have he hello her here
-        his hold however if in indeed inside instead into is it its just keep keepers knowing
-        known last later legend listen look many most much must my neither never next no nobody
-        none nor not nothing now of often old on once one only open or other our out over people
-        perhaps press pull push really regarding remember right sadly second see several she
-        should simply since so some someone sorry speaking start still such sure surely that the
-        their then there therefore these they third this those three through thus to together
-        true turn two under unfortunately unless until up very was we well were whenever
-        whether while will with within without would yes yet you your""",
-        )
-    )
-)
+_OTHERS = """
+    a about above according after again ah all almost already also although always among an and
+    another any anyone apart are as ask asking at aye be because before begin behind below
+    beneath beside besides between beyond both bring but by can certainly clearly come could did
+    do does don during each either enough even ever every everyone everything false few finally
+    first follow following for forgive from gladly go going good had happily happy has have he
+    hello her here his hold however if in indeed inside instead into is it its just keep keepers
+    kindly knowing known last later legend listen look many may might mind most much must my
+    neither never next no nobody none nor not nothing now of often old on once one only open or
+    other our out over people perhaps press pull push really regarding remember right sadly
+    second see several she should simply since sit so some someone sorry speaking start still
+    such sure surely thank that the their then there therefore these they third this those three
+    through thus to together true turn two under unfortunately unless until up very was we well
+    were whenever whether while will with within without would yes yet you your
+    """
+OPENERS = IMPERATIVES | QUESTION_WORDS | frozenset(re.findall(r"\w+", _OTHERS))
 
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
