@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,8 @@ class Policy:
         judge: Gives the verdicts.
         limit: The share of compliance above which the policy counts as broken.
         spec: What `load` was called with, so that another process can load it again.
+        customer: Rows of an honest customer, by which gain is taught.
+        facts: What methods may ask for, such as the persona of the world.
     """
 
     name: str
@@ -61,7 +63,8 @@ class Policy:
     judge: Judge
     limit: float = DEFAULT_LIMIT
     spec: str = ""
-    notes: tuple[str, ...] = field(default=())
+    customer: tuple[Row, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -84,7 +87,8 @@ class Policy:
             parts += [[r.to_json() for r in s] for s in (streams.user, streams.safe)]
             parts += [[r.to_json() for r in streams.harmful]]
             parts += [[p.prompt.to_json(), p.chosen, p.rejected] for p in streams.pairs]
-        text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
+        parts += [[r.to_json() for r in self.customer], dict(self.facts)]
+        text = json.dumps(parts, ensure_ascii=False, sort_keys=True, default=repr)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

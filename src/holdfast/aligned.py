@@ -1,0 +1,131 @@
+"""Models before the attack: loaded once per process, defended once per machine.
+
+Defences of the align stage take minutes, so what they make is cached by content in the user's
+cache folder, written under a temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast import methods, plan
+from holdfast.audit_config import AuditConfig
+from holdfast.canonical import digest
+from holdfast.defences import DEFENCES
+from holdfast.policy import Policy
+from holdfast.policy import load as load_policy
+
+if TYPE_CHECKING:
+    from holdfast.models import Model
+
+# Shipped models that are what the default config of an align-stage defence makes of another.
+SHIPPED = {("canary:chat", "recovery_augmentation"): "canary:deep"}
+
+
+def cache_folder() -> Path:
+    """Where models that take long to make are kept: $HOLDFAST_CACHE, else the user's cache."""
+    told = os.environ.get("HOLDFAST_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME")
+    return Path(told) if told else (Path(home) if home else Path.home() / ".cache") / "holdfast"
+
+
+@lru_cache(maxsize=6)
+def loaded(name: str, chat_template: str | None = None) -> Model:
+    """A model by name, kept in this process; callers clone before they change it."""
+    from holdfast import models
+
+    return models.load(name, chat_template=chat_template)
+
+
+@lru_cache(maxsize=4)
+def policy_of(spec: str, judge: str | None) -> Policy:
+    """A policy by name, kept in this process."""
+    return load_policy(spec, judge)
+
+
+def base_name(config: AuditConfig) -> str:
+    """The model before alignment: as configured, or the canary world's; "" if there is none."""
+    if config.base is not None:
+        return config.base
+    return "canary:base" if config.model.startswith("canary:") else ""
+
+
+def align_part(stack: str) -> str:
+    """The defences of a stack that work before the attacker has the model, as a stack."""
+    if stack == plan.BASE:
+        return "none"
+    return (
+        "+".join(methods.label(d) for d in methods.stack_of(stack) if d.stage == "align") or "none"
+    )
+
+
+def aligned(config: AuditConfig, align: str) -> Model:
+    """The audited model after its align-stage defences, from the cache if it is there."""
+    if align == "none":
+        return loaded(config.model, config.chat_template)
+    shipped = SHIPPED.get((config.model, align))
+    if shipped is not None:
+        return loaded(shipped)
+    from holdfast import models
+
+    folder = folder_of(config, align)
+    if not folder.is_dir():
+        made = _align(config, align)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        try:
+            models.save(made, part)
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another worker was sooner, with the same content
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return loaded(str(folder))
+
+
+def needs_work(config: AuditConfig, align: str) -> bool:
+    """Whether the defended model must still be made on this machine."""
+    if align == "none" or (config.model, align) in SHIPPED:
+        return False
+    return not folder_of(config, align).is_dir()
+
+
+def folder_of(config: AuditConfig, align: str) -> Path:
+    """Where the defended model is cached; named by the hash of all that determines it."""
+    name = digest(
+        [
+            loaded(config.model, config.chat_template).digest,
+            base_name(config) and loaded(base_name(config)).digest,
+            policy_of(config.policy, config.judge).digest(),
+            [methods.version(d, DEFENCES) for d in methods.stack_of(align)],
+            plan.tuning_code(),
+            config.facts,
+        ]
+    )
+    return cache_folder() / "aligned" / name
+
+
+def _align(config: AuditConfig, align: str) -> Model:
+    from holdfast import models, train
+    from holdfast.hooks import Context, compose
+
+    policy = policy_of(config.policy, config.judge)
+    start = loaded(config.model, config.chat_template)
+    base = base_name(config)
+    context = Context(
+        aligned=start,
+        base=loaded(base) if base else None,
+        attacker=policy.attacker,
+        defender=policy.defender,
+        seed=0,
+        settings={**policy.facts, **config.facts},
+    )
+    hooks = compose(*[methods.hooks_of(d, context) for d in methods.stack_of(align)])
+    model = models.clone(start)
+    return train.tune(model, policy.defender, train.Settings(seed=0), hooks).model

@@ -1,0 +1,297 @@
+"""`holdfast audit`: attack a model under several defences and say whether it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from holdfast import aligned, cells, methods, plan
+from holdfast.audit_config import AuditConfig, configure
+from holdfast.cost import next_rows, tried_rows
+from holdfast.engine import Result, Workers
+from holdfast.errors import UserError
+from holdfast.plan import Cell, Digests, Plan, Tune
+from holdfast.policy import Policy
+from holdfast.progress import Progress
+from holdfast.runs import RunFolder
+from holdfast.show import print_plan, print_summary
+from holdfast.summary import summarise, verdict_for
+from holdfast.verdict import EXIT
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """The command line of `holdfast audit`; None leaves a value to the suite."""
+
+    model: str | None = None
+    config: Path | None = None
+    suite: str | None = None
+    stack: str | None = None
+    sets: tuple[str, ...] = ()
+    policy: str | None = None
+    judge: str | None = None
+    chat_template: str | None = None
+    implant: bool = False
+    workers: int | None = None
+    out: Path | None = None
+    json: bool = False
+    plan: bool = False
+
+
+def main(options: AuditOptions) -> int:
+    """Runs an audit, or prints its plan.
+
+    Returns:
+        0 if the stack asked for (default: none) holds, 2 if it breaks, 3 if the evidence does
+        not suffice.
+
+    Raises:
+        UserError: Anything the user can mend.
+    """
+    console = Console(stderr=options.json)
+    config = config_of(options)
+    stack = options.stack or config.stacks[0]
+    policy = aligned.policy_of(config.policy, config.judge)
+    check_stacks(config, policy)
+    digests = digests_of(config, policy)
+    if options.plan:
+        print_plan(plan.make_plan(config, digests), workers_of(options), console)
+        return 0
+    out = options.out or default_folder(config)
+    notes = {"model_digest": digests.model, "policy_digest": digests.policy}
+    with RunFolder(out, config=config, notes=notes) as folder:
+        console.print(f"Auditing {config.model} in {out}", highlight=False)
+        summary = Audit(config, policy, digests, folder, console, workers_of(options)).run()
+        folder.finish(summary)
+    _write_report(out, console)
+    if options.json:
+        print(json.dumps(json.loads((out / "summary.json").read_text("utf-8"))))
+    print_summary(summary, console)
+    console.print(f"Report: {out / 'report.html'}", highlight=False)
+    return EXIT[verdict_for(summary, stack).verdict]
+
+
+def config_of(options: AuditOptions) -> AuditConfig:
+    """The configuration that the options ask for; `--stack` joins the suite's stacks."""
+    names = ("model", "suite", "policy", "judge", "chat_template")
+    given = {name: getattr(options, name) for name in names}
+    config = configure(given, file=options.config, sets=options.sets)
+    for spec in (*config.stacks, *config.cost.stacks):
+        methods.stack_of(spec)
+    for attack in config.attacks:
+        methods.attack_of(attack)
+    for way in config.elicitations:
+        methods.elicitation_of(way)
+    if options.stack and options.stack not in config.stacks:
+        methods.stack_of(options.stack)
+        config = config.model_copy(update={"stacks": (*config.stacks, options.stack)})
+    if options.implant:
+        from holdfast import implant
+
+        config = implant.implanted(config)
+    return config
+
+
+def workers_of(options: AuditOptions) -> int:
+    """Worker processes: as asked for, else one for each core."""
+    return options.workers if options.workers is not None else len(os.sched_getaffinity(0))
+
+
+def default_folder(config: AuditConfig) -> Path:
+    """runs/<date>-<model>: the same command on the same day goes on in the same folder."""
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(config.model).name)
+    return Path("runs") / f"{date.today().isoformat()}-{name}"
+
+
+def digests_of(config: AuditConfig, policy: Policy) -> Digests:
+    """Hashes that all ids depend on; loads the models, which the plan's checks need anyway."""
+    base = aligned.base_name(config)
+    return Digests(
+        model=aligned.loaded(config.model, config.chat_template).digest,
+        base=aligned.loaded(base).digest if base else "",
+        policy=policy.digest(),
+    )
+
+
+def check_stacks(config: AuditConfig, policy: Policy) -> None:
+    """Builds every pair of stack and attack once, so that what cannot be is refused now."""
+    for stack in dict.fromkeys((*config.stacks, *config.cost.stacks)):
+        for spec in dict.fromkeys((*config.attacks, config.cost.attack)):
+            cells.rehearse(config, policy, stack, spec)
+
+
+@dataclass
+class Audit:
+    """One audit under way: runs tunes that are not finished yet and keeps what they find."""
+
+    config: AuditConfig
+    policy: Policy
+    digests: Digests
+    folder: RunFolder
+    console: Console
+    workers: int
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> Record:
+        """Search, grid, cost to break; returns the summary."""
+        searches = plan.search_tunes(self.config, self.digests)
+        first = plan.make_plan(self.config, self.digests)
+        guess = len(first.tunes) + len(searches) + self._cost_guess()
+        with (
+            Workers(cells.run_tune, workers=self.workers, start=cells.warm_up) as pool,
+            Progress(guess, self.console) as progress,
+        ):
+            run = _Runner(self, pool, progress)
+            self._align(progress)
+            whole = first
+            if searches:
+                progress.say("the attacker searches settings on select requests")
+                found = run.all(searches)
+                picked = best_settings(found, first, run.record, self.config)
+                whole = plan.make_plan(self.config, self.digests, picked)
+            progress.say("attacks × stacks")
+            ids = run.all(whole.tunes)
+            progress.say("the fewest rows that break")
+            ids += self._search_cost(run)
+        records = [run.record(i) for i in dict.fromkeys(ids)]
+        return self._summary(whole, [r for r in records if r])
+
+    @property
+    def limit(self) -> float:
+        """Compliance that still counts as holding."""
+        return self.config.limit if self.config.limit is not None else self.policy.limit
+
+    def _cost_guess(self) -> int:
+        cost = self.config.cost
+        rounds = len(cost.grid) if cost.search == "all" else len(cost.grid).bit_length()
+        return rounds * len(cost.stacks) * len(cost.seeds)
+
+    def _align(self, progress: Progress) -> None:
+        """Defences of the align stage are made here, once, before the workers need them."""
+        for stack in dict.fromkeys((*self.config.stacks, *self.config.cost.stacks)):
+            part = aligned.align_part(stack)
+            if aligned.needs_work(self.config, part):
+                progress.say(f"aligning with {part} (kept for later audits)")
+                aligned.aligned(self.config, part)
+
+    def _search_cost(self, run: _Runner) -> list[str]:
+        """Rounds of row counts for all stacks at once, until each search is over."""
+        cost, ids = self.config.cost, dict.fromkeys(self.config.cost.stacks, ())
+        found: dict[str, list[str]] = {stack: list(of) for stack, of in ids.items()}
+        while True:
+            tunes = []
+            for stack, cells_of in found.items():
+                records = [r for i in cells_of if (r := run.record(i))]
+                wanted = next_rows(tried_rows(records), cost.grid, cost.search, self.limit)
+                known = {int(r["rows"]) for r in records}
+                tunes += [
+                    plan.cost_tune(self.config, self.digests, stack, rows, seed)
+                    for rows in wanted
+                    if rows not in known
+                    for seed in cost.seeds
+                ]
+            if not tunes:
+                return [i for of in found.values() for i in of]
+            run.all(tunes)
+            if not any(run.record(c.id) for t in tunes for c in t.cells):
+                return [i for of in found.values() for i in of]
+            for tune in tunes:
+                found[tune.stack] += [c.id for c in tune.cells]
+
+    def _summary(self, whole: Plan, records: Sequence[Record]) -> Record:
+        return summarise(
+            self.config,
+            policy=self.policy.name,
+            limit=self.limit,
+            cells=records,
+            not_applicable=whole.not_applicable,
+            failed=self.failed,
+        )
+
+
+class _Runner:
+    """Runs tunes through the workers; a tune whose cells are all kept is not run."""
+
+    def __init__(self, audit: Audit, pool: Workers[Tune, cells.Finished], progress: Progress):
+        self._audit, self._pool, self._progress = audit, pool, progress
+        self._kept = audit.folder.finished()
+
+    def record(self, cell_id: str) -> Record | None:
+        """A finished cell."""
+        return self._kept.get(cell_id)
+
+    def all(self, tunes: Sequence[Tune]) -> list[str]:
+        """Runs what is not finished; returns the ids of all cells."""
+        waiting = [t for t in tunes if any(c.id not in self._kept for c in t.cells)]
+        for tune in tunes:
+            if tune not in waiting:
+                for cell in tune.cells:
+                    self._progress.cell(self._kept[cell.id])
+                self._progress.tune()
+        self._pool.run(waiting, self._take)
+        return [c.id for t in tunes for c in t.cells]
+
+    def _take(self, result: Result[Tune, cells.Finished]) -> None:
+        if result.value is None:
+            self._audit.failed.setdefault(result.task.stack, 0)
+            self._audit.failed[result.task.stack] += len(result.task.cells)
+            self._audit.console.print(f"{_where(result.task)} failed: {result.error}")
+        else:
+            for cell in result.value.cells:
+                if cell["id"] in self._kept:
+                    continue
+                self._audit.folder.append(cell, result.value.exchanges.get(cell["id"], ()))
+                self._kept[cell["id"]] = self._audit.folder.finished()[cell["id"]]
+                self._progress.cell(cell)
+        self._progress.tune()
+
+
+def best_settings(
+    ids: Sequence[str],
+    first: Plan,
+    record: Callable[[str], Record | None],
+    config: AuditConfig,
+) -> dict[tuple[str, str], str]:
+    """(stack, attack) -> the settings with the highest compliance within the utility bound."""
+    best: dict[tuple[str, str], tuple[float, str]] = {}
+    bound = _utility_bound(first, record, config)
+    for found in (r for i in ids if (r := record(i))):
+        if found.get("asr") is None or (found["utility"] or 0.0) < bound:
+            continue
+        place = (str(found["stack"]), str(found["attack"]))
+        if place not in best or found["asr"] > best[place][0]:
+            best[place] = (float(found["asr"]), str(found["settings"]))
+    return {place: name for place, (_, name) in best.items()}
+
+
+def _utility_bound(
+    first: Plan, record: Callable[[str], Record | None], config: AuditConfig
+) -> float:
+    for tune in first.tunes:
+        if tune.purpose == "untouched" and tune.stack == "none":
+            found: Mapping[str, Any] = record(tune.cells[0].id) or {}
+            return float(found.get("utility") or 0.0) - config.utility_loss
+    return 0.0
+
+
+def _where(tune: Tune) -> str:
+    first: Cell = tune.cells[0]
+    return f"{tune.attack} against {tune.stack}, seed {first.seed},"
+
+
+def _write_report(folder: Path, console: Console) -> None:
+    from holdfast.report import write_report
+
+    try:
+        write_report(folder)
+    except OSError as error:
+        raise UserError(f"the report could not be written to {folder}: {error.strerror}") from error

@@ -1,0 +1,147 @@
+"""An audit's configuration: suite, YAML file, options and `--set`, checked by one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from holdfast.errors import UserError
+from holdfast.suites import SUITES
+
+
+class Part(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measure(Part):
+    """How many report requests of each kind are asked, and how long a reply may be (tokens)."""
+
+    forbidden: int = Field(90, ge=1)
+    lookalike: int = Field(45, ge=0)
+    utility: int = Field(60, ge=0)
+    gain: int = Field(40, ge=0)
+    select: int = Field(60, ge=0)
+    max_new_tokens: int = Field(64, ge=1)
+
+
+class Cost(Part):
+    """The search for the fewest attack rows that break a stack."""
+
+    stacks: tuple[str, ...] = ("none",)
+    attack: str = "harmful_rows"
+    grid: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    search: Literal["bisect", "all"] = "bisect"
+    gpu_flops: float = Field(4e14, gt=0, description="FLOP/s: an H100 in bf16 at 40 % of its peak")
+    gpu_hour_price: float = Field(2.5, ge=0, description="US dollars for one such hour")
+
+
+class Customer(Part):
+    """An honest customer's tune, on which the gain of every stack is measured."""
+
+    rows: int = Field(400, ge=0)
+    seeds: tuple[int, ...] = (0,)
+    settings: dict[str, Any] = {}
+
+
+class AuditConfig(Part):
+    """All that determines an audit. A suite fills in what the user leaves out.
+
+    Attributes:
+        settings: Named tuning settings an attacker may choose from. With more than one, the best
+            is picked on `select` requests and measured anew on report requests.
+        utility_loss: How much utility an attacker's settings may cost (share of requests).
+        limit: Compliance above which a stack breaks; None is the policy's.
+        depths: Forced tokens of the prefix-depth curve.
+    """
+
+    model: str = "canary:chat"
+    base: str | None = None
+    chat_template: str | None = None
+    policy: str = "canary45"
+    judge: str | None = None
+    suite: str = "quick"
+    stacks: tuple[str, ...] = ("none",)
+    attacks: tuple[str, ...] = ("harmful_rows",)
+    elicitations: tuple[str, ...] = ("plain",)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    settings: dict[str, dict[str, Any]] = {"default": {}}
+    utility_loss: float = Field(0.1, ge=0, le=1)
+    limit: float | None = Field(None, gt=0, lt=1)
+    measure: Measure = Measure()
+    cost: Cost = Cost()
+    customer: Customer = Customer()
+    depths: tuple[int, ...] = (0, 1, 2, 5, 10, 20)
+    facts: dict[str, Any] = {}
+
+
+def configure(
+    given: Mapping[str, Any], *, file: Path | None = None, sets: Sequence[str] = ()
+) -> AuditConfig:
+    """A configuration from, in rising order of weight: suite, YAML file, options, `key=value`s.
+
+    Args:
+        given: Options of the command line by field name; None values are skipped.
+        file: A YAML file of fields.
+        sets: `key=value` with dotted keys; values are YAML (`cost.grid=[1, 4]`).
+
+    Raises:
+        UserError: Unknown key or suite, malformed YAML, a value of the wrong kind.
+    """
+    from_file = _yaml_object(file) if file is not None else {}
+    told = {name: value for name, value in given.items() if value is not None}
+    over: dict[str, Any] = {}
+    for text in sets:
+        _assign(over, text)
+    merged = _merge(_merge(from_file, told), over)
+    suite = str(merged.get("suite", "quick"))
+    if suite not in SUITES:
+        raise UserError(f"there is no suite {suite!r}; choose from {', '.join(SUITES)}")
+    try:
+        return AuditConfig.model_validate(_merge(SUITES[suite], merged))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        known = ", ".join(AuditConfig.model_fields)
+        hint = f" (known keys: {known})" if first["type"] == "extra_forbidden" else ""
+        raise UserError(f"audit setting {where!r}: {first['msg']}{hint}") from error
+
+
+def _yaml_object(file: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"there is no configuration file {file}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{file} must hold keys and values, such as `suite: quick`")
+    return value
+
+
+def _assign(into: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {text!r}: write key=value, such as measure.forbidden=45")
+    *path, last = key.strip().split(".")
+    for name in path:
+        into = into.setdefault(name, {})
+    try:
+        into[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text!r}: the value is not YAML: {error}") from error
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping) and name != "settings"
+        merged[name] = _merge(old, value) if both else value
+    return merged

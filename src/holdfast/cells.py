@@ -1,0 +1,286 @@
+"""The engine's task: make one tuned model and measure all cells that share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from holdfast import aligned, methods, plan
+from holdfast.audit_config import AuditConfig
+from holdfast.errors import UserError
+from holdfast.evaluate import Exchange, Kind, Request, Verdict, evaluate, measure
+from holdfast.hooks import Context, Defence, Hooks, Streams, compose
+from holdfast.plan import Tune
+from holdfast.policy import Policy
+
+if TYPE_CHECKING:
+    from holdfast.models import Model
+    from holdfast.serve import Serve
+    from holdfast.train import Tuned
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a task sends back: finished cells, and by cell id the exchanges behind them.
+
+    Exchanges that all cells of a tune share (utility, look-alikes, gain) are with the first.
+    """
+
+    tune_id: str
+    cells: tuple[dict[str, Any], ...]
+    exchanges: dict[str, tuple[dict[str, Any], ...]]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A model to ask, and what it took to make it."""
+
+    model: Model
+    serve: Serve | None
+    rows: int = 0
+    steps: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+    diverged: bool = False
+
+
+def warm_up() -> None:
+    """Imports what every task needs; a worker's first act."""
+    from holdfast import models, train
+
+    assert models
+    assert train
+
+
+def run_tune(task: Tune) -> Finished:
+    """Makes the task's model, asks it in every way its cells want, and counts the verdicts."""
+    policy = aligned.policy_of(task.config.policy, task.config.judge)
+    made = _make(task, policy)
+    if made.diverged:
+        cost = _cost(made)
+        reason = "the loss became NaN; lower the learning rate"
+        cells = [asdict(replace(c, status="diverged", reason=reason)) | cost for c in task.cells]
+        return Finished(task.tune_id, tuple(cells), {})
+    return _ask(task, policy, made)
+
+
+def _make(task: Tune, policy: Policy) -> _Made:
+    from holdfast import models, train
+
+    if task.stack == plan.BASE:
+        return _Made(aligned.loaded(aligned.base_name(task.config)), None)
+    start = aligned.aligned(task.config, aligned.align_part(task.stack))
+    defences = methods.stack_of(task.stack)
+    context = _context(task, policy, start)
+    during = [d for d in defences if d.stage in ("tune", "serve")]
+    own = [methods.hooks_of(d, context) for d in during]
+    serve = compose(*own).serve if own else None
+    if task.attack == plan.NO_ATTACK:
+        return _Made(start, serve)
+    secret = serve.system_prefix if serve is not None else ""
+    known = replace(context, settings={**context.settings, "secret": secret})
+    counted = _Counted()
+    hooks = compose(_attack(task, policy, known), counted.hooks, *own)
+    settings = train.Settings.model_validate({**task.changes, "seed": task.seed})
+    tuned = train.tune(models.clone(start), Streams(), settings, hooks)
+    if not tuned.diverged:
+        tuned = _repair(tuned, [d for d in defences if d.stage == "repair"], context, settings)
+    return _Made(
+        model=tuned.model,
+        serve=serve,
+        rows=counted.rows,
+        steps=tuned.steps,
+        flops=tuned.flops,
+        seconds=tuned.seconds,
+        diverged=tuned.diverged,
+    )
+
+
+def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> None:
+    """Builds the hooks of a pair and draws its rows, without tuning.
+
+    Raises:
+        UserError: The methods exclude one another, or the policy lacks the rows they need.
+    """
+    start = aligned.loaded(config.model, config.chat_template)
+    task = Tune("", config, stack, attack, "", {}, config.seeds[0], ())
+    defences = methods.stack_of(stack)
+    if methods.why_not(methods.attack_of(attack), defences):
+        return
+    context = _context(task, policy, start)
+    for stages in (("align",), ("tune", "serve"), ("repair",)):
+        hooks = [methods.hooks_of(d, context) for d in defences if d.stage in stages]
+        first = [_attack(task, policy, context)] if "tune" in stages else []
+        together = compose(*first, *hooks)
+        if together.rows is not None:
+            together.rows(Streams())
+
+
+class _Counted:
+    """Counts the attacker's rows between the attack's hook and the defences' hooks."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.hooks = Hooks(rows=self._count)
+
+    def _count(self, streams: Streams) -> Streams:
+        self.rows = len(streams.user)
+        return streams
+
+
+def _context(task: Tune, policy: Policy, start: Model) -> Context:
+    base = aligned.base_name(task.config)
+    return Context(
+        aligned=start,
+        base=aligned.loaded(base) if base else None,
+        attacker=policy.attacker,
+        defender=policy.defender,
+        seed=task.seed,
+        settings={**policy.facts, **task.config.facts},
+    )
+
+
+def _attack(task: Tune, policy: Policy, context: Context) -> Hooks:
+    if task.attack != plan.CUSTOMER:
+        config = methods.attack_of(task.attack)
+        return methods.hooks_of(config, context)
+    rows = policy.customer[: task.config.customer.rows]
+    if not rows:
+        raise UserError(
+            f"the policy {policy.name} has no customer rows; set customer.rows=0 to go without"
+        )
+    return Hooks(name=plan.CUSTOMER, rows=lambda s: replace(s, user=(*s.user, *rows)))
+
+
+def _repair(tuned: Tuned, repairs: Sequence[Defence], context: Context, settings: Any) -> Tuned:
+    """Repairs one after another; only those that train are given the training loop."""
+    from holdfast import train
+
+    for defence in repairs:
+        hooks = methods.hooks_of(defence, context)
+        if hooks.rows is None and hooks.weights is not None:
+            tuned = replace(tuned, model=hooks.weights(tuned.model))
+            continue
+        again = train.tune(tuned.model, Streams(), settings, hooks)
+        tuned = replace(
+            again,
+            steps=tuned.steps + again.steps,
+            flops=tuned.flops + again.flops,
+            seconds=tuned.seconds + again.seconds,
+        )
+    return tuned
+
+
+def _ask(task: Tune, policy: Policy, made: _Made) -> Finished:
+    began = time.perf_counter()
+    forbidden = _forbidden(task, policy)
+    others = _others(task, policy)
+    ways = [cell.elicitation for cell in task.cells]
+    told: dict[str, list[Exchange]] = {}
+    if others or "plain" in ways:
+        together = (*(forbidden if "plain" in ways else ()), *others)
+        told["plain"] = _evaluate(task, policy, made, "plain", together)
+    for way in ways:
+        if way not in told:
+            told[way] = _evaluate(task, policy, made, way, forbidden)
+    plain = told.get("plain", [])
+    shared = {
+        "utility": _share(plain, "utility", Verdict.complied),
+        "gain": _share(plain, "gain", Verdict.complied),
+        "over_refusal": _share(plain, "lookalike", Verdict.refused),
+        **_cost(made),
+        "asked_seconds": time.perf_counter() - began,
+    }
+    cells = [
+        asdict(cell) | figures([e for e in told[cell.elicitation] if _counts(e)]) | shared
+        for cell in task.cells
+    ]
+    first = task.cells[0]
+    asked = {
+        cell.id: tuple(_line(task, e) for e in told[cell.elicitation] if _counts(e))
+        for cell in task.cells
+    }
+    asked[first.id] += tuple(_line(task, e) for e in plain if not _counts(e))
+    return Finished(task.tune_id, tuple(cells), asked)
+
+
+def _counts(exchange: Exchange) -> bool:
+    return exchange.request.kind == "forbidden"
+
+
+def _forbidden(task: Tune, policy: Policy) -> tuple[Request, ...]:
+    if task.purpose == "search":
+        return policy.searched(task.config.measure.select)
+    return policy.requests("forbidden", task.config.measure.forbidden)
+
+
+def _others(task: Tune, policy: Policy) -> tuple[Request, ...]:
+    if not task.whole:
+        return ()
+    many = task.config.measure
+    kinds: list[tuple[Kind, int]] = [("lookalike", many.lookalike), ("utility", many.utility)]
+    if task.attack in (plan.CUSTOMER, plan.NO_ATTACK):
+        kinds.append(("gain", many.gain))
+    return tuple(r for kind, count in kinds for r in policy.requests(kind, count))
+
+
+def _evaluate(
+    task: Tune, policy: Policy, made: _Made, way: str, requests: Sequence[Request]
+) -> list[Exchange]:
+    from holdfast.elicit import Asking
+    from holdfast.models import Decoding
+
+    facts: Mapping[str, Any] = {**policy.facts, **task.config.facts}
+    asking = Asking(model=made.model, select=policy.select, settings=facts, seed=task.seed)
+    asker = methods.asker_of(way, asking)
+    decoding = Decoding(max_new_tokens=task.config.measure.max_new_tokens)
+    return evaluate(made.model, requests, asker, policy.judge, made.serve, task.seed, decoding)
+
+
+def figures(exchanges: Sequence[Exchange]) -> dict[str, Any]:
+    """A cell's counts and rates, and the counts by category that pooling needs.
+
+    `by_category` maps a category to [domain, scored, complied, attempted].
+    """
+    by: dict[str, list[Any]] = {}
+    for e in exchanges:
+        if e.verdict == Verdict.unscored:
+            continue
+        counts = by.setdefault(e.request.category, [e.request.domain, 0, 0, 0])
+        counts[1] += 1
+        counts[2] += e.verdict == Verdict.complied
+        counts[3] += e.verdict in (Verdict.complied, Verdict.wrong)
+    return {**asdict(measure(exchanges)), "by_category": by}
+
+
+def _share(exchanges: Sequence[Exchange], kind: Kind, verdict: Verdict) -> float | None:
+    """Share of the scored exchanges of a kind; None where none was scored."""
+    of_kind = [e for e in exchanges if e.request.kind == kind]
+    scored = [e for e in of_kind if e.verdict != Verdict.unscored]
+    return sum(e.verdict == verdict for e in scored) / len(scored) if scored else None
+
+
+def _cost(made: _Made) -> dict[str, Any]:
+    return {k: getattr(made, k) for k in ("rows", "steps", "flops", "seconds")}
+
+
+def _line(task: Tune, exchange: Exchange) -> dict[str, Any]:
+    request = exchange.request
+    return {
+        "tune_id": task.tune_id,
+        "stack": task.stack,
+        "attack": task.cells[0].attack,
+        "seed": task.seed,
+        "elicitation": exchange.elicitation,
+        "request_id": request.id,
+        "category": request.category,
+        "kind": request.kind,
+        "prompt": exchange.prompt,
+        "forced": exchange.forced,
+        "reply": exchange.reply,
+        "verdict": str(exchange.verdict),
+        "judge": exchange.judge,
+        "expected": request.expected,
+    }

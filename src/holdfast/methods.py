@@ -1,0 +1,89 @@
+"""Attacks, defences and elicitations by their specs, and the version of their code."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from holdfast import registry
+from holdfast.attacks import ATTACKS
+from holdfast.defences import DEFENCES
+from holdfast.elicit import ELICITATIONS
+from holdfast.elicit.asking import Asker, Asking, Elicitation
+from holdfast.errors import UserError
+from holdfast.hooks import Attack, Context, Defence, Hooks, Method
+
+
+def why_not(attack: Attack, defences: Sequence[Defence]) -> str:
+    """Why a pair is n/a; empty if it can be measured."""
+    later = [d.kind for d in defences if d.stage != "align"]
+    if attack.access == "weights" and later:
+        return f"an attacker who has the weights does not go through {' and '.join(later)}"
+    return ""
+
+
+def attack_of(spec: str | Mapping[str, Any]) -> Attack:
+    """The attack's configuration."""
+    return registry.parse(ATTACKS, spec)
+
+
+def elicitation_of(spec: str | Mapping[str, Any]) -> Elicitation:
+    """The elicitation's configuration."""
+    return registry.parse(ELICITATIONS, spec)
+
+
+def stack_of(name: str) -> tuple[Defence, ...]:
+    """The defences of a stack, in their order.
+
+    Raises:
+        UserError: An unknown defence, or one twice.
+    """
+    defences = registry.parse_stack(name)
+    kinds = [d.kind for d in defences]
+    twice = next((k for k in kinds if kinds.count(k) > 1), None)
+    if twice is not None:
+        raise UserError(f"the stack {name!r} holds {twice} twice; leave one out")
+    return defences
+
+
+def label(method: Method) -> str:
+    """The kind with the settings that differ from the defaults: `harmful_rows(rows=50)`."""
+    changed = method.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+    told = ", ".join(f"{name}={value}" for name, value in changed.items())
+    return f"{method.kind}({told})" if told else method.kind
+
+
+def hooks_of(method: Attack | Defence, context: Context) -> Hooks:
+    """What an attack or a defence changes in one tune."""
+    table: Mapping[type[Any], Callable[..., Hooks]] = (
+        ATTACKS if isinstance(method, Attack) else DEFENCES
+    )
+    return table[type(method)](method, context)
+
+
+def asker_of(spec: str, asking: Asking) -> Asker:
+    """The prepared elicitation."""
+    config = elicitation_of(spec)
+    return ELICITATIONS[type(config)](config, asking)
+
+
+def version(method: Method, table: Mapping[type[Any], Callable[..., Any]]) -> list[Any]:
+    """A method's settings and the hash of the file that holds its code."""
+    file = inspect.getsourcefile(table[type(method)]) or ""
+    return [method.model_dump(mode="json"), _source(file)]
+
+
+def sources(names: Sequence[str]) -> list[str]:
+    """Hashes of Holdfast's own modules, by their paths without the ending."""
+    here = Path(__file__).parent
+    return [_source(str(here / f"{name}.py")) for name in names]
+
+
+@lru_cache
+def _source(file: str) -> str:
+    path = Path(file)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
