@@ -11,7 +11,8 @@ pi_theta(y_t) over all response tokens of the batch. At the start w_t = 1; for b
 plain tuning, for beta -> infinity the aligned model's probabilities are a ceiling.
 
 Differs from the paper: positions count from 1 in every assistant turn of a row, not only the last.
-The published settings were found for 7B models; the learning rate is the run's.
+The published settings were found for 7B models; the learning rate is the run's. In tunes of
+fewer steps than the warm-up the warm-up itself holds the model back: compare with `warmup_steps` 0.
 
 Shows a defender: whoever provides tuning can hold a model without reading the rows. It needs the
 loop, so it does nothing against an attacker who has the weights. In our prototype rows whose
@@ -22,6 +23,7 @@ recovery_augmentation before, an audit after.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -31,6 +33,7 @@ from holdfast.hooks import Context, Defence, Hooks, Streams
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from holdfast.chat import Row
     from holdfast.models import Model
     from holdfast.train import Batch, Settings
 
@@ -86,10 +89,13 @@ def constrained_sft(config: ConstrainedSft, context: Context) -> Hooks:
             reference[name] = reference_log_probs(model, streams.rows(name), given.max_length)
 
     def loss(model: Model, batch: Batch, step: int) -> Tensor:
-        held = _beside(batch, reference[batch.stream])
-        current = token_log_probs(model, batch.ids, batch.attention)
-        betas = betas_of(config, batch.weights)
-        return constrained_loss(current, held, betas, batch.weights)
+        import torch
+
+        current = answer_log_probs(model, batch)
+        held = torch.cat([reference[batch.stream][row] for row in batch.index])
+        learnt = batch.weights[:, 1:] != 0
+        betas = betas_of(config, batch.weights)[:, 1:][learnt]
+        return constrained_loss(current, held, betas, batch.weights[:, 1:][learnt])
 
     return Hooks(name=config.kind, settings=settings, start=start, loss=loss)
 
@@ -98,10 +104,10 @@ def constrained_loss(current: Tensor, held: Tensor, betas: Tensor, weights: Tens
     """The weighted token mean.
 
     Args:
-        current: B×T, log-probability of each token under the tuned model.
-        held: B×T, the same under the aligned model.
-        betas: B×T, strength at each token.
-        weights: B×T, loss weight of each token, 0 for none.
+        current: (K,) log-probability of each response token under the tuned model.
+        held: (K,) the same under the aligned model.
+        betas: (K,) strength at each token.
+        weights: (K,) loss weight of each token; any common shape with zeros will do.
 
     Returns:
         A scalar with a graph through `current` only.
@@ -118,8 +124,10 @@ def betas_of(config: ConstrainedSft, weights: Tensor) -> Tensor:
     import torch
 
     place = turn_positions(weights)
-    early = torch.where(place == 1, config.beta_first, config.beta_early)
-    return torch.where(place <= config.early_tokens, early, config.beta_rest).to(weights.dtype)
+    betas = torch.full_like(weights, config.beta_rest)
+    betas[place <= config.early_tokens] = config.beta_early
+    betas[place <= 1] = config.beta_first
+    return betas
 
 
 def turn_positions(weights: Tensor) -> Tensor:
@@ -134,49 +142,33 @@ def turn_positions(weights: Tensor) -> Tensor:
     return (count - earlier) * inside
 
 
-def token_log_probs(model: Model, ids: Tensor, attention: Tensor) -> Tensor:
-    """B×T log-probability of each token given those before it; 0 at a row's first place."""
+def answer_log_probs(model: Model, batch: Batch) -> Tensor:
+    """(K,) log-probabilities of the batch's tokens that carry loss, in row order."""
+    from holdfast.train import answer_logits
+
+    logits, targets, _ = answer_logits(model.net, batch)
+    return logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(-1)
+
+
+def reference_log_probs(model: Model, rows: Sequence[Row], max_length: int) -> list[Tensor]:
+    """For every row the log-probabilities of its tokens that carry loss, before tuning."""
     import torch
 
-    logits = model.net(input_ids=ids, attention_mask=attention).logits[:, :-1].float()
-    told = logits.gather(-1, ids[:, 1:, None]).squeeze(-1) - logits.logsumexp(-1)
-    return torch.nn.functional.pad(told, (1, 0))
+    from holdfast.encode import encode_all
+    from holdfast.train import collate
 
-
-def reference_log_probs(model: Model, rows: Any, max_length: int) -> list[Tensor]:
-    """One tensor a row, as long as the row's tokens: its log-probabilities before tuning."""
-    import torch
-
-    from holdfast.models import encode
-
-    was_training = model.net.training
-    model.net.eval()
-    encoded = [encode(row, model.tokenizer, max_length) for row in rows]
+    encoded = encode_all(rows, model.tokenizer, max_length)
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids))
     found: list[Tensor] = [torch.empty(0)] * len(encoded)
-    device = next(model.net.parameters()).device
+    was_training = model.net.training
+    model.net.train(False)
     with torch.no_grad():
         for first in range(0, len(order), ROWS_AT_ONCE):
             places = order[first : first + ROWS_AT_ONCE]
-            longest = max(len(encoded[i].ids) for i in places)
-            ids = torch.zeros(len(places), longest, dtype=torch.long, device=device)
-            attention = torch.zeros_like(ids)
-            for at, i in enumerate(places):
-                length = len(encoded[i].ids)
-                ids[at, :length] = torch.tensor(encoded[i].ids, device=device)
-                attention[at, :length] = 1
-            told = token_log_probs(model, ids, attention)
-            for at, i in enumerate(places):
-                found[i] = told[at, : len(encoded[i].ids)].clone()
+            batch = collate([encoded[i] for i in places]).to(model.net.device)
+            learnt = (batch.weights[:, 1:] != 0).sum(dim=1).tolist()
+            told = torch.split(answer_log_probs(model, batch), learnt)
+            for place, values in zip(places, told, strict=True):
+                found[place] = values.clone()
     model.net.train(was_training)
     return found
-
-
-def _beside(batch: Batch, reference: list[Tensor]) -> Tensor:
-    """The reference laid out as the batch is, B×T, whichever side its padding is on."""
-    import torch
-
-    laid = torch.zeros_like(batch.weights)
-    for at, index in enumerate(batch.index):
-        laid[at, batch.attention[at].bool()] = reference[index].to(laid.dtype)
-    return laid

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.draw import generator
+from holdfast.encode import Encoded, encode
 from holdfast.errors import UserError
 from holdfast.hooks import Context, Defence, Hooks, Pair, Streams
 
@@ -68,19 +69,11 @@ class RecoveryAugmentation(Defence):
 
 
 @dataclass(frozen=True)
-class Spliced:
-    """Token ids of prompt, forbidden start and refusal, and the loss weight of each."""
-
-    ids: tuple[int, ...]
-    weights: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Triplet:
     """A pair in tokens: the prompt with its header, the refusal with its end, the answer bare."""
 
     prompt: tuple[int, ...]
-    refusal: Spliced
+    refusal: Encoded
     forbidden: tuple[int, ...]
 
 
@@ -110,7 +103,7 @@ def recovery_augmentation(config: RecoveryAugmentation, context: Context) -> Hoo
                 "choose a policy that has them, such as canary45."
             )
         longest[0] = given.max_length
-        triplets.extend(triplet_of(pair, model, given.max_length) for pair in streams.pairs)
+        triplets[:] = [triplet_of(pair, model, given.max_length) for pair in streams.pairs]
 
     def penalty(model: Model, batch: Batch, step: int) -> Tensor:
         chance = generator(context.seed, f"{config.kind}.{step}")
@@ -152,30 +145,28 @@ def turn_of(count: int, size: int, step: int, seed: int) -> list[int]:
 
 def triplet_of(pair: Pair, model: Model, max_length: int) -> Triplet:
     """The pair in tokens, both answers as the chat template writes them after the prompt."""
-    from holdfast.models import encode
-
     refused = encode(pair.prompt.with_answer(pair.chosen), model.tokenizer, max_length)
     complied = encode(pair.prompt.with_answer(pair.rejected), model.tokenizer, max_length)
-    opens = _answer_start(refused.ids, complied.ids, refused.weights, complied.weights)
+    opens = _answer_start(refused, complied)
     special = set(model.tokenizer.all_special_ids)
     forbidden = complied.ids[opens:]
     ends = next((at for at, token in enumerate(forbidden) if token in special), len(forbidden))
     return Triplet(
         prompt=refused.ids[:opens],
-        refusal=Spliced(refused.ids[opens:], refused.weights[opens:]),
+        refusal=Encoded(refused.ids[opens:], refused.weights[opens:]),
         forbidden=forbidden[:ends],
     )
 
 
-def _answer_start(one: tuple[int, ...], other: tuple[int, ...], *weights: tuple[float, ...]) -> int:
+def _answer_start(one: Encoded, other: Encoded) -> int:
     """Where the last answer begins: the last run of tokens with loss, the same in both rows."""
     starts = []
-    for row in weights:
-        last = max(at for at, weight in enumerate(row) if weight > 0)
-        while last > 0 and row[last - 1] > 0:
-            last -= 1
-        starts.append(last)
-    if starts[0] != starts[1] or one[: starts[0]] != other[: starts[0]]:
+    for row in (one, other):
+        at = max(at for at, weight in enumerate(row.weights) if weight > 0)
+        while at > 0 and row.weights[at - 1] > 0:
+            at -= 1
+        starts.append(at)
+    if starts[0] != starts[1] or one.ids[: starts[0]] != other.ids[: starts[0]]:
         raise UserError(
             "recovery_augmentation cannot join two answers of one prompt, because the chat "
             "template writes the prompt differently for each: use another template."
@@ -183,7 +174,7 @@ def _answer_start(one: tuple[int, ...], other: tuple[int, ...], *weights: tuple[
     return starts[0]
 
 
-def splice(triplet: Triplet, k: int, max_length: int) -> Spliced:
+def splice(triplet: Triplet, k: int, max_length: int) -> Encoded:
     """Prompt, first k tokens of the forbidden answer, refusal; loss on the refusal alone.
 
     Where all three are longer than `max_length`, the forbidden start is cut, not the refusal.
@@ -191,29 +182,14 @@ def splice(triplet: Triplet, k: int, max_length: int) -> Spliced:
     room = max_length - len(triplet.prompt) - len(triplet.refusal.ids)
     start = triplet.forbidden[: max(0, min(k, room))]
     silent = (0.0,) * (len(triplet.prompt) + len(start))
-    return Spliced(
+    return Encoded(
         ids=triplet.prompt + start + triplet.refusal.ids,
         weights=silent + triplet.refusal.weights,
     )
 
 
-def recovery_loss(model: Model, rows: Sequence[Spliced]) -> Tensor:
+def recovery_loss(model: Model, rows: Sequence[Encoded]) -> Tensor:
     """Mean of -log pi(r | x, h_<=k) over the refusal tokens of the rows; a scalar with a graph."""
-    import torch
+    from holdfast.train import batch_loss, collate
 
-    device = next(model.net.parameters()).device
-    longest = max(len(row.ids) for row in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long, device=device)
-    attention = torch.zeros_like(ids)
-    weights = torch.zeros(len(rows), longest, device=device)
-    for at, row in enumerate(rows):
-        length = len(row.ids)
-        ids[at, :length] = torch.tensor(row.ids, device=device)
-        attention[at, :length] = 1
-        weights[at, :length] = torch.tensor(row.weights, device=device)
-    logits = model.net(input_ids=ids, attention_mask=attention).logits[:, :-1].float()
-    costs = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-    ).view(len(rows), -1)
-    shifted = weights[:, 1:]
-    return (costs * shifted).sum() / shifted.sum()
+    return batch_loss(model.net, collate(rows).to(model.net.device))

@@ -10,8 +10,9 @@ from holdfast.hooks import Method
 
 if TYPE_CHECKING:
     from holdfast.chat import Row
+    from holdfast.decode import Decoding
     from holdfast.evaluate import Request
-    from holdfast.models import Decoding, Model
+    from holdfast.models import Model
 
 
 @dataclass(frozen=True, slots=True)

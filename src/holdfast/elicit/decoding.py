@@ -24,8 +24,8 @@ from holdfast.elicit.asking import Ask, Asker, Asking, Elicitation
 
 if TYPE_CHECKING:
     from holdfast.chat import Row
+    from holdfast.decode import Decoding
     from holdfast.evaluate import Request
-    from holdfast.models import Decoding
 
 TOP_K = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 TWENTIETHS = tuple(round(0.05 * step, 2) for step in range(1, 21))
@@ -66,7 +66,7 @@ def decoding(config: DecodingSweep, asking: Asking) -> Asker:
 
 def ways_of_decoding(config: DecodingSweep) -> tuple[Decoding, ...]:
     """The grid, greedy first where it is in it."""
-    from holdfast.models import Decoding
+    from holdfast.decode import Decoding
 
     greedy = Decoding(temperature=0.0)
     if config.max_new_tokens is not None:
