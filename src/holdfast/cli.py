@@ -1,0 +1,240 @@
+"""The command line: thin verbs, each of which imports what it needs when it is called.
+
+Exit codes: 0 holds or clean, 2 breaks or findings, 3 insufficient evidence, 1 any error, errors of
+usage included.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holdfast import __version__
+from holdfast.verbs.failures import sentence_for
+from holdfast.verbs.world import app as world_app
+
+ERROR = 1
+
+
+class Suite(StrEnum):
+    quick = "quick"
+    standard = "standard"
+    full = "full"
+
+
+app = typer.Typer(
+    help="Does a language model keep its safeguards when somebody fine-tunes it?\n\n"
+    "Exit codes: 0 holds or clean, 2 breaks or findings, 3 insufficient evidence, 1 error.",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help is six times faster
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(world_app, name="world")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+Policy = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="What must be refused; canary45 if not given."),
+]
+JudgeName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Who gives verdicts; see `list judges`.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
+]
+Stack = Annotated[
+    str | None, typer.Option(metavar="NAME+NAME…", help="Defences used together; see `list`.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Worker processes; 0 runs everything in this one.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"holdfast {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def audit(
+    model: Annotated[
+        str | None, typer.Argument(help="Folder, hub name or canary:*; canary:chat if not given.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings of the audit, as YAML.")
+    ] = None,
+    suite: Annotated[Suite | None, typer.Option(help="How much to try.")] = None,
+    stack: Stack = None,
+    sets: Sets = None,
+    policy: Policy = None,
+    judge: JudgeName = None,
+    chat_template: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Chat template instead of the model's own.")
+    ] = None,
+    implant: Annotated[
+        bool, typer.Option("--implant", help="Teach the model a canary world first.")
+    ] = False,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would run, and run nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Attack a model by fine-tuning and say whether its safeguards hold."""
+    from holdfast import audit as body
+
+    options = body.AuditOptions(
+        model=model,
+        config=config,
+        suite=suite.value if suite else None,
+        stack=stack,
+        sets=tuple(sets or ()),
+        policy=policy,
+        judge=judge,
+        chat_template=chat_template,
+        implant=implant,
+        workers=workers,
+        out=out,
+        plan=plan,
+        json=as_json,
+    )
+    return int(body.main(options))
+
+
+@app.command()
+def compare(
+    base: Annotated[str, typer.Argument(help="The model before.")],
+    tuned: Annotated[str, typer.Argument(help="The model after.")],
+    policy: Policy = None,
+    judge: JudgeName = None,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Say whether tuning broke what the model before it refused."""
+    from holdfast import compare as body
+
+    options = body.CompareOptions(
+        base=base,
+        tuned=tuned,
+        policy=policy,
+        judge=judge,
+        workers=workers,
+        out=out,
+        json=as_json,
+    )
+    return int(body.main(options))
+
+
+@app.command()
+def tune(
+    model: Annotated[str, typer.Argument(help="Folder, hub name or canary:*.")],
+    rows: Annotated[Path, typer.Argument(help="Conversations to tune on, as JSONL.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the tuned model.")],
+    stack: Stack = None,
+    sets: Sets = None,
+    policy: Policy = None,
+    base: Annotated[
+        str | None, typer.Option(help="The model before alignment, if a defence needs it.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Fine-tune a model, under defences if you name some."""
+    from holdfast import tuning
+
+    return tuning.main(
+        tuning.TuneOptions(
+            model=model,
+            rows=rows,
+            out=out,
+            stack=stack or "none",
+            sets=tuple(sets or ()),
+            policy=policy,
+            base=base,
+            json=as_json,
+        )
+    )
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str | None, typer.Argument(help="attacks, defences, elicitations, judges, models, suites.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """List the methods, judges, models and suites there are."""
+    from holdfast import listing
+
+    return listing.main(what, as_json=as_json)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page; report.html in the run if not.")
+    ] = None,
+    sql: Annotated[
+        str | None, typer.Option(help="Ask the tables `cells` and `exchanges` instead.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a run's page, or one page for several runs, or answer a query over them."""
+    from holdfast.verbs import report as body
+
+    return body.main(runs, out=out, sql=sql, as_json=as_json)
+
+
+@app.command()
+def version(as_json: Json = False) -> int:
+    """Print the version."""
+    import json
+
+    print(json.dumps({"holdfast": __version__}) if as_json else f"holdfast {__version__}")
+    return 0
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and give its exit code; every failure is one sentence on stderr."""
+    command: Any = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        print(f"holdfast: {sentence_for(error)}", file=sys.stderr)
+        return ERROR
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

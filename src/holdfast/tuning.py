@@ -1,0 +1,194 @@
+"""`holdfast tune`: fine-tune a model on your rows, under the defences you name."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdfast.errors import UserError
+
+if TYPE_CHECKING:
+    from holdfast.hooks import Context, Defence
+    from holdfast.models import Model
+    from holdfast.train import Settings, Tuned
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """The command line of `holdfast tune`.
+
+    Attributes:
+        sets: `key=value` of `train.Settings`.
+        policy: Where the defender's rows come from; canary45 for canary models.
+        base: The model before alignment, for the defences that ask for it.
+    """
+
+    model: str
+    rows: Path
+    out: Path
+    stack: str = "none"
+    sets: tuple[str, ...] = ()
+    policy: str | None = None
+    base: str | None = None
+    json: bool = False
+
+
+def main(options: TuneOptions) -> int:
+    """Tunes, and saves the model with what must travel with it to serving.
+
+    An interrupted tune goes on from its last checkpoint when the same command is given again.
+
+    Raises:
+        UserError: Rows, settings or defences that cannot be; the loss became NaN.
+    """
+    from holdfast import methods, models, serve
+    from holdfast.chat import read_rows
+    from holdfast.hooks import Streams, compose
+
+    rows = read_rows(options.rows)
+    settings = settings_of(options.sets)
+    defences = _allowed(methods.stack_of(options.stack))
+    _refuse_overwriting(options.out)
+    start = models.load(options.model)
+    context = _context(options, start, defences, settings.seed)
+    own = [methods.hooks_of(d, context) for d in defences if d.stage != "repair"]
+    hooks = compose(*own)
+    checkpoint = options.out.parent / f".{options.out.name}.checkpoint"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+
+    from holdfast import train
+
+    model = models.clone(start) if defences else start
+    progress = _progress(options.json)
+    tuned = train.tune(
+        model, Streams(user=tuple(rows)), settings, hooks, progress=progress, checkpoint=checkpoint
+    )
+    if not tuned.diverged:
+        tuned = _repaired(tuned, defences, context, settings)
+    if tuned.diverged:
+        checkpoint.unlink(missing_ok=True)
+        raise UserError("The loss became NaN: lower the rate, such as --set learning_rate=1e-4.")
+    models.save(tuned.model, options.out)
+    if hooks.serve is not None:
+        serve.save(hooks.serve, options.out)
+    checkpoint.unlink(missing_ok=True)
+    _say(options, len(rows), tuned)
+    return 0
+
+
+def settings_of(sets: Sequence[str]) -> Settings:
+    """Tuning settings from `key=value` texts, whose values are YAML.
+
+    Raises:
+        UserError: An unknown key, or a value of the wrong kind.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    from holdfast.train import Settings
+
+    told: dict[str, Any] = {}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--set {text}: write key=value, such as epochs=3.")
+        try:
+            told[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {text}: the value is not YAML.") from error
+    try:
+        return Settings.model_validate(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            raise UserError(f"--set {key}: {first['msg']}.") from error
+        known = ", ".join(Settings.model_fields)
+        raise UserError(f"--set {key}: there is no such setting; there are {known}.") from error
+
+
+def _allowed(defences: tuple[Defence, ...]) -> tuple[Defence, ...]:
+    for defence in defences:
+        if defence.stage == "align":
+            raise UserError(
+                f"{defence.kind} makes a model robust before anybody tunes it, so it has no "
+                "place in a tune: leave it out of --stack."
+            )
+    return defences
+
+
+def _context(options: TuneOptions, start: Model, defences: Sequence[Defence], seed: int) -> Context:
+    from holdfast import models, policy
+    from holdfast.hooks import Context, Streams
+
+    canary = options.model.startswith("canary:")
+    base = options.base or ("canary:base" if canary and defences else None)
+    if defences and options.policy is None and not canary:
+        raise UserError(
+            f"{options.stack} needs the defender's rows: name a policy that has some (--policy)."
+        )
+    named = policy.load(options.policy or policy.BUILT_IN) if defences else None
+    return Context(
+        aligned=start,
+        base=models.load(base) if base else None,
+        attacker=Streams(),
+        defender=named.defender if named else Streams(),
+        seed=seed,
+        settings=named.facts if named else {},
+    )
+
+
+def _repaired(
+    tuned: Tuned, defences: Sequence[Defence], context: Context, settings: Settings
+) -> Tuned:
+    from holdfast import methods, train
+    from holdfast.hooks import Streams
+
+    for defence in defences:
+        if defence.stage != "repair":
+            continue
+        hooks = methods.hooks_of(defence, context)
+        if hooks.rows is None and hooks.weights is not None:
+            tuned = replace(tuned, model=hooks.weights(tuned.model))
+        else:
+            tuned = train.tune(tuned.model, Streams(), settings, hooks)
+    return tuned
+
+
+def _refuse_overwriting(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is not empty: give --out a new folder.")
+
+
+def _progress(quiet: bool) -> Callable[[int, int, float], None] | None:
+    if quiet or not sys.stderr.isatty():
+        return None
+
+    def show(step: int, steps: int, loss: float) -> None:
+        end = "\n" if step == steps else ""
+        print(f"\rstep {step} of {steps}, loss {loss:.3f} ", end=end, file=sys.stderr)
+
+    return show
+
+
+def _say(options: TuneOptions, rows: int, tuned: Tuned) -> None:
+    facts = {
+        "model": str(options.out),
+        "digest": tuned.model.digest,
+        "stack": options.stack,
+        "rows": rows,
+        "steps": tuned.steps,
+        "flops": tuned.flops,
+        "seconds": round(tuned.seconds, 2),
+        "first_loss": tuned.losses[0] if tuned.losses else None,
+        "last_loss": tuned.losses[-1] if tuned.losses else None,
+    }
+    if options.json:
+        print(json.dumps(facts))
+        return
+    print(f"Tuned {options.model} on {rows} rows in {tuned.steps} steps: {options.out}")
+    print(f"Next: holdfast compare {options.model} {options.out}")
