@@ -63,7 +63,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         special_tokens=SPECIAL, initial_alphabet=alphabet, vocab_size=300, show_progress=False
     )
     backend.train_from_iterator(["the cat sat on the mat and I cannot help with that"], trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend, pad_token="<|pad|>", eos_token="<|end|>"
     )
     tokenizer.chat_template = TEMPLATE
@@ -86,7 +86,7 @@ def make_model(architecture: str = "llama", seed: int = 0) -> Model:
         net = GPTNeoXForCausalLM(GPTNeoXConfig(**shape))
     else:
         raise ValueError(architecture)
-    return Model(net.eval(), tokenizer, f"tiny-{architecture}")
+    return Model(net.train(False), tokenizer, f"tiny-{architecture}")
 
 
 @pytest.fixture

@@ -33,10 +33,11 @@ def injected(model: Model, settings: Settings) -> Iterator[None]:
         target_modules="all-linear",
         lora_dropout=0.0,
     )
+    net = model.net
     adapted = get_peft_model(model.net, config)
     try:
         yield
     finally:
-        model.net = adapted.merge_and_unload()
-        for name, parameter in model.net.named_parameters():
+        adapted.merge_and_unload()  # in place: the network is the same object
+        for name, parameter in net.named_parameters():
             parameter.requires_grad_(trainable[name])

@@ -154,5 +154,10 @@ def _padded(
         all_ids[at, : len(ids)] = ids
         all_weights[at, : len(ids)] = weights
         attention[at, : len(ids)] = 1
-    tensors = (torch.from_numpy(array) for array in (all_ids, all_weights, attention))
-    return Batch(*tensors, index, stream)
+    return Batch(
+        torch.from_numpy(all_ids),
+        torch.from_numpy(all_weights),
+        torch.from_numpy(attention),
+        index,
+        stream,
+    )

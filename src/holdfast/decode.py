@@ -52,7 +52,7 @@ class Reply:
 def generate(
     model: Model,
     prompts: Sequence[Sequence[int]],
-    decoding: Decoding = Decoding(),  # noqa: B008  (frozen)
+    decoding: Decoding = Decoding(),
     *,
     seed: int = 0,
     batch_size: int = 128,
@@ -79,7 +79,7 @@ def generate(
     tokens: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)
     was_training = model.net.training
-    model.net.eval()
+    model.net.train(False)
     try:
         with torch.inference_mode():
             for first in range(0, len(order), batch_size):
@@ -196,7 +196,7 @@ def _next(logits: Tensor, decoding: Decoding, draw: Tensor | None) -> Tensor:
     return tokens.gather(-1, at).squeeze(-1)
 
 
-class _Slots(DynamicLayer):  # type: ignore[misc]
+class _Slots(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values (B, heads, room, width), with room set aside beforehand.
 
     The library's own layer copies the whole cache for every token, which is half the time of a
@@ -204,9 +204,11 @@ class _Slots(DynamicLayer):  # type: ignore[misc]
     """
 
     def __init__(self, room: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.room = room
         self.used = 0
+        self.keys: Tensor
+        self.values: Tensor
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any

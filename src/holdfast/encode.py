@@ -7,7 +7,6 @@ prompt). So any chat template works, with or without generation markers.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -190,7 +189,9 @@ def _pieces(text: str, turn: list[Message], span: _Span) -> list[_Span]:
 
 
 def _shared(one: str, other: str) -> int:
-    return len(other) if one.startswith(other) else len(os.path.commonprefix([one, other]))
+    if one.startswith(other):
+        return len(other)
+    return next(at for at, (a, b) in enumerate(zip(one + "\0", other, strict=False)) if a != b)
 
 
 def _tokenise(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[Any]:

@@ -110,7 +110,7 @@ def load(name: str | Path, *, chat_template: str | None = None) -> Model:
         net, tokenizer = _from_pretrained(name, name)
     if chat_template is not None:
         tokenizer.chat_template = _template(chat_template)
-    return Model(net.eval(), tokenizer, name)
+    return Model(net, tokenizer, name)
 
 
 def save(model: Model, folder: str | Path, *, dtype: torch.dtype | None = None) -> Path:
@@ -130,7 +130,7 @@ def save(model: Model, folder: str | Path, *, dtype: torch.dtype | None = None) 
     part = folder.parent / f".{folder.name}.part-{os.getpid()}"
     try:
         part.mkdir(parents=True)
-        net = model.net if dtype is None else copy.deepcopy(model.net).to(dtype)
+        net = model.net if dtype is None else nn.Module.to(copy.deepcopy(model.net), dtype)
         net.save_pretrained(part)
         model.tokenizer.save_pretrained(part)
         if not folder.exists():
@@ -245,9 +245,9 @@ def _from_pretrained(source: str, name: str) -> tuple[PreTrainedModel, PreTraine
 @contextmanager
 def _quietly() -> Iterator[None]:
     was_on = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if was_on:
-            transformers_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -35,7 +35,7 @@ class Passes:
 
 def counted_parameters(net: PreTrainedModel) -> int:
     """N: parameters without the input embedding, with the output head."""
-    head = net.get_output_embeddings()
+    head = net.get_output_embeddings()  # type: ignore[no-untyped-call]
     inputs = {id(p) for p in net.get_input_embeddings().parameters()}
     heads = {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
     return sum(p.numel() for p in net.parameters() if id(p) in heads or id(p) not in inputs)

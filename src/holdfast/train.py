@@ -12,19 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from holdfast import adapters, resume
 from holdfast.batches import Batch, Feed, collate
 from holdfast.errors import UserError
 from holdfast.hooks import Hooks, Streams
+from holdfast.losses import answer_logits, batch_loss
 from holdfast.models import Model, digest_of
 from holdfast.passes import Passes, watch
+from holdfast.settings import Settings
 
 __all__ = [
     "Batch",
@@ -37,38 +36,7 @@ __all__ = [
     "tune",
 ]
 
-
-class Settings(BaseModel):
-    """How to tune. Defaults are those of a short full fine-tune of a tiny model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: Literal["full", "lora"] = "full"
-    rank: int = Field(8, ge=1)
-    lora_alpha: float = Field(16, gt=0)
-    learning_rate: float = Field(1e-3, ge=0)
-    epochs: int = Field(5, ge=0)
-    steps: int | None = Field(None, ge=0, description="overrides epochs")
-    batch_size: int = Field(10, ge=1)
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(0.0, ge=0)
-    schedule: Literal["constant", "linear", "cosine"] = "linear"
-    warmup_steps: int = Field(0, ge=0)
-    max_grad_norm: float = Field(1.0, description="0 or less: gradients are not clipped")
-    seed: int = 0
-    max_length: int = Field(512, ge=2)
-    group_by_length: bool = False
-
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step (from 0) among `steps`, as in the HF schedules."""
-        if step < self.warmup_steps:
-            return self.learning_rate * step / max(1, self.warmup_steps)
-        if self.schedule == "constant":
-            return self.learning_rate
-        done = (step - self.warmup_steps) / max(1, steps - self.warmup_steps)
-        if self.schedule == "linear":
-            return self.learning_rate * max(0.0, 1.0 - done)
-        return self.learning_rate * max(0.0, 0.5 * (1.0 + math.cos(math.pi * done)))
+NO_HOOKS = Hooks()
 
 
 @dataclass
@@ -98,37 +66,11 @@ class Tuned:
     diverged: bool = False
 
 
-def answer_logits(net: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Runs the network and gives what is needed at the K tokens that carry loss.
-
-    Returns:
-        logits (K, V) that predict them, targets (K,), weights (K,), in row order.
-    """
-    wanted = batch.weights[:, 1:] != 0
-    before = F.pad(wanted, (0, 1))  # the position before a target predicts it
-    output = net(
-        input_ids=batch.ids,
-        attention_mask=batch.attention,
-        use_cache=False,
-        logits_to_keep=before,
-    )
-    logits = output.logits
-    if logits.dim() == 3:  # an architecture, or version, that gives them all
-        logits = logits[0] if logits.shape[:2] == (1, int(wanted.sum())) else logits[before]
-    return logits.float(), batch.ids[:, 1:][wanted], batch.weights[:, 1:][wanted]
-
-
-def batch_loss(net: nn.Module, batch: Batch) -> Tensor:
-    """Plain loss: Σ w·ce / Σ w over all tokens of the batch that carry loss."""
-    logits, targets, weights = answer_logits(net, batch)
-    return (F.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
-
-
 def tune(
     model: Model,
     streams: Streams,
     settings: Settings,
-    hooks: Hooks = Hooks(),  # noqa: B008  (frozen)
+    hooks: Hooks = NO_HOOKS,
     *,
     progress: Callable[[int, int, float], None] | None = None,
     checkpoint: Path | None = None,
@@ -174,7 +116,7 @@ def tune(
                     resume.write(checkpoint, key, loop.state())
         finally:
             loop.release()
-            model.net.eval()
+            model.net.train(False)
     if hooks.weights and not loop.diverged:
         with _seeded(settings.seed):
             model = hooks.weights(model)
