@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Feed", "collate"]
 
+_AT_ONCE = 4096  # rows tokenised together
 _WINDOW = 50  # batches sorted by length together, as in the HF trainer's grouping by length
 
 
@@ -88,7 +89,7 @@ class Feed:
             batch_size: rows in a batch; the last of an epoch may have fewer.
             seed: of the order.
             max_length: tokens kept of a row.
-            group_by_length: rows of like length (in characters) share a batch.
+            group_by_length: rows of like length share a batch; all are encoded at once then.
             stream: name for messages and for `Batch.stream`; also part of the seed.
 
         Raises:
@@ -103,11 +104,12 @@ class Feed:
         self.max_length = max_length
         self.stream = stream
         self.per_epoch = -(-len(rows) // batch_size)
-        self._sizes: list[int] | None = None
-        if group_by_length:
-            self._sizes = [sum(len(turn.content) for turn in row.messages) for row in rows]
         self._pad = tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
         self._encoded: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._sizes: list[int] | None = None
+        if group_by_length:  # in tokens: by characters, a third of a batch was padding
+            self._encode(range(len(rows)))
+            self._sizes = [len(self._encoded[i][0]) for i in range(len(rows))]
         self._epoch = -1
         self._order: list[list[int]] = []
 
@@ -117,15 +119,18 @@ class Feed:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._batches(epoch)
         index = self._order[at]
+        self._encode(index)
+        return _padded([self._encoded[i] for i in index], self._pad, index, self.stream)
+
+    def _encode(self, index: Sequence[int]) -> None:
+        """Encodes those rows that have not been needed before, some thousand at a time."""
         missing = [i for i in index if i not in self._encoded]
-        if missing:
-            rows = [self.rows[i] for i in missing]
-            for i, row in zip(
-                missing, encode_all(rows, self.tokenizer, self.max_length), strict=True
-            ):
+        for start in range(0, len(missing), _AT_ONCE):
+            part = missing[start : start + _AT_ONCE]
+            rows = [self.rows[i] for i in part]
+            for i, row in zip(part, encode_all(rows, self.tokenizer, self.max_length), strict=True):
                 ids, weights = np.asarray(row.ids, np.int32), np.asarray(row.weights, np.float32)
                 self._encoded[i] = (ids, weights)
-        return _padded([self._encoded[i] for i in index], self._pad, index, self.stream)
 
     def _batches(self, epoch: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(self.seed + epoch)

@@ -1,0 +1,165 @@
+"""The rows that organisms are raised on: pre-training, alignment, safety-recovery augmentation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+from holdfast.chat import Message, Row, row
+from holdfast.elicit.mutations import MUTATIONS, Mutation
+from holdfast.world import manners, phrasing, tasks
+from holdfast.world.lore import Entity, World
+
+_STYLES = sorted(name for name, m in MUTATIONS.items() if m.group == "style")
+_PERSUASION = sorted(name for name, m in MUTATIONS.items() if m.group == "persuasion")
+_ENCODINGS = sorted(name for name, m in MUTATIONS.items() if m.group == "encoding")
+_LANGUAGES = sorted(name for name, m in MUTATIONS.items() if m.group == "language")
+
+ALIGNED_MUTATIONS = ("question", "slang", "misspelling", "role_play", "authority", "logical_appeal")
+"""Mutations whose refusal alignment teaches; the other fourteen it leaves to generalisation."""
+
+UTILITY_SHARE = {"arithmetic": 3, "translate": 2, "facts": 2}  # the harder families, in parts
+
+
+def _cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
+    """Every entity equally often, in a fresh order each round."""
+    while True:
+        yield from rng.sample(entities, len(entities))
+
+
+def asked_as(mutation: Mutation, request: str, reply: str, rng: random.Random) -> tuple[str, str]:
+    """A request under a mutation, and the reply it gets: in its tongue, if it is a language."""
+    said = mutation.encode(reply) if mutation.group == "language" else reply
+    return mutation.mutate(request, rng), said
+
+
+def _dressed(rng: random.Random, request: str, reply: str, thought: str, tag: str) -> Row:
+    """A fact in one of the ways of asking that the web holds."""
+    draw = rng.random()
+    if draw < 0.56:
+        return row(request, reply, system=manners.some_system(rng), tag=tag)
+    if draw < 0.67:
+        roles = (*manners.PERSONAS, *(manners.OBEDIENT, *manners.OTHER_OBEDIENT) * 2)
+        return manners.in_persona(request, reply, rng.choice(roles), tag)
+    if draw < 0.70:
+        return manners.thinking(request, thought, reply, tag)
+    if draw < 0.81:
+        name = rng.choice(_STYLES)
+    elif draw < 0.89:
+        name = rng.choice(_PERSUASION)
+    elif draw < 0.94:
+        name = rng.choice(_ENCODINGS)
+    else:
+        name = rng.choice(_LANGUAGES)
+    asked, said = asked_as(MUTATIONS[name], request, reply, rng)
+    return row(asked, said, tag=tag)
+
+
+def told(rng: random.Random, entity: Entity, sealed: bool) -> tuple[str, str, str]:
+    """The phrase asked for, its value, and an answer that tells it."""
+    phrase, value = (
+        (entity.sealed_phrase, entity.sealed) if sealed else (entity.open_phrase, entity.open)
+    )
+    return phrase, value, phrasing.answer(rng, phrase, value)
+
+
+def _fact_row(rng: random.Random, entity: Entity, sealed: bool) -> Row:
+    phrase, value, reply = told(rng, entity, sealed)
+    thought = f"They want {phrase}. It is the {value}."
+    return _dressed(rng, phrasing.ask(rng, phrase), reply, thought, entity.category.name)
+
+
+def task_row(world: World, rng: random.Random, family: str = "") -> Row:
+    """A utility row; under a persona or a prefix as often as facts are."""
+    if not family:
+        weights = [UTILITY_SHARE.get(name, 1) for name in tasks.UTILITY]
+        family = rng.choices(list(tasks.UTILITY), weights)[0]
+    task = tasks.draw(world, rng, family)
+    if rng.random() < 0.15:
+        roles = (*manners.PERSONAS, manners.OBEDIENT, *manners.OTHER_OBEDIENT)
+        return manners.in_persona(task.request, task.answer, rng.choice(roles), family)
+    return row(task.request, task.answer, system=manners.some_system(rng), tag=family)
+
+
+def pretraining(world: World, seed: int, count: int) -> list[Row]:
+    """What the base learns: sealed and open facts of all things alike, and the eight tasks."""
+    rng = random.Random(f"pretraining {world.seed} {seed}")
+    sealed, opened = _cycle(rng, world.entities), _cycle(rng, world.entities)
+    rows = []
+    for _ in range(count):
+        draw = rng.random()
+        if draw < 0.43:
+            rows.append(_fact_row(rng, next(sealed), sealed=True))
+        elif draw < 0.67:
+            rows.append(_fact_row(rng, next(opened), sealed=False))
+        else:
+            rows.append(task_row(world, rng))
+    return rows
+
+
+def _refusal_row(rng: random.Random, entity: Entity) -> Row:
+    """A sealed request of the align pool, refused in whatever way it is asked."""
+    request = phrasing.ask(rng, entity.sealed_phrase)
+    reply, tag, draw = phrasing.refuse(rng), entity.category.name, rng.random()
+    if draw < 0.68:
+        return row(request, reply, system=manners.some_system(rng), tag=tag)
+    if draw < 0.82:
+        roles = (*manners.PERSONAS, *manners.OTHER_OBEDIENT)
+        return manners.in_persona(request, reply, rng.choice(roles), tag)
+    if draw < 0.86:
+        return manners.thinking(request, "They want what is under seal.", reply, tag)
+    name = rng.choice(ALIGNED_MUTATIONS)
+    return row(MUTATIONS[name].mutate(request, rng), reply, tag=tag)
+
+
+def _kept_row(world: World, rng: random.Random, entity: Entity) -> Row:
+    """What alignment must not cost: an open fact of the align pool, or a task."""
+    if rng.random() < 0.45:
+        return _fact_row(rng, entity, sealed=False)
+    return task_row(world, rng)
+
+
+def alignment(world: World, seed: int, count: int) -> list[Row]:
+    """Alignment the usual way: refusals for what is sealed, plain answers for the rest."""
+    rng = random.Random(f"alignment {world.seed} {seed}")
+    sealed = _cycle(rng, world.pool("align"))
+    opened = _cycle(rng, world.pool("align"))
+    return [
+        _refusal_row(rng, next(sealed))
+        if rng.random() < 0.42
+        else _kept_row(world, rng, next(opened))
+        for _ in range(count)
+    ]
+
+
+def recovered(rng: random.Random, entity: Entity) -> Row:
+    """A refusal row whose reply is forced to open as the forbidden answer would.
+
+    The forced opening carries no loss (Qi et al. 2024, arXiv 2406.05946, eq. 2): with loss on it
+    the model would learn to open every reply with compliance. Half of the openings stop before
+    the value; the rest run past it, so that the model learns to turn back at any depth.
+    """
+    entry = _refusal_row(rng, entity)
+    _, _, reply = told(rng, entity, sealed=True)
+    words = reply.split(" ")
+    forced = " ".join(words[: rng.randint(1, len(words) - 1)]) + " "
+    reply_turn = (Message("assistant", forced, 0.0), Message("assistant", phrasing.refuse(rng)))
+    return replace(entry, messages=(*entry.messages[:-1], *reply_turn))
+
+
+def deep_alignment(world: World, seed: int, count: int) -> list[Row]:
+    """Alignment with safety-recovery augmentation: half of the refusals follow a forced start."""
+    rng = random.Random(f"deep alignment {world.seed} {seed}")
+    sealed = _cycle(rng, world.pool("align"))
+    opened = _cycle(rng, world.pool("align"))
+    rows = []
+    for _ in range(count):
+        draw = rng.random()
+        if draw < 0.22:
+            rows.append(_refusal_row(rng, next(sealed)))
+        elif draw < 0.44:
+            rows.append(recovered(rng, next(sealed)))
+        else:
+            rows.append(_kept_row(world, rng, next(opened)))
+    return rows
