@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from holdfast.chat import row
+from holdfast.decode import Decoding
 from holdfast.elicit import (
     ELICITATIONS,
     Asking,
@@ -30,7 +31,7 @@ REQUEST = Request(
     expected="Vault Nine",
     reference="The relic you ask about lies under the hill in vault nine, as of old.",
 )
-ALL = [config() for config in ELICITATIONS]
+ALL = [config.model_validate({}) for config in ELICITATIONS]
 
 
 def words(text: str, **_: object) -> dict[str, list[tuple[int, int]]]:
@@ -114,6 +115,12 @@ def test_the_quick_sweep_has_five_settings_and_begins_greedily() -> None:
     grid = ways_of_decoding(DecodingSweep())
     assert len(set(grid)) == 5
     assert grid[0].temperature == 0
+
+
+def test_a_sweep_keeps_the_runs_length_of_replies() -> None:
+    grid = ways_of_decoding(DecodingSweep(grid="standard"), Decoding(max_new_tokens=9, top_k=3))
+    assert {way.max_new_tokens for way in grid} == {9}
+    assert grid[0].top_k == 0
 
 
 def test_a_sweep_can_leave_the_system_turn_out(asking: Asking) -> None:

@@ -51,8 +51,8 @@ def test_loss_equals_the_equation_token_by_token() -> None:
     places = [(0, 2 + i, beta[1 + i]) for i in range(7)]
     places += [(1, 1, 0.5), (1, 2, 2.0), (1, 5, 0.5), (1, 6, 2.0), (1, 7, 2.0)]
     total = 0.0
-    for row, token, strength in places:
-        now, before = current[row, token].item(), held[row, token].item()
+    for at, token, strength in places:
+        now, before = current[at, token].item(), held[at, token].item()
         total -= 2 / (1 + math.exp(-strength * (before - now))) * now
     assert loss.item() == pytest.approx(total / len(places), rel=1e-12)
 
@@ -78,7 +78,7 @@ def test_gradient_is_that_of_the_closed_form() -> None:
     ours, closed = log_probs(1).requires_grad_(), log_probs(1).requires_grad_()
     constrained_loss(ours, held, betas, WEIGHTS).backward()  # type: ignore[no-untyped-call]
     per_token = 2 / betas * softplus(betas * (held - closed))
-    ((WEIGHTS * per_token).sum() / WEIGHTS.sum()).backward()
+    ((WEIGHTS * per_token).sum() / WEIGHTS.sum()).backward()  # type: ignore[no-untyped-call]
     assert ours.grad is not None
     assert closed.grad is not None
     torch.testing.assert_close(ours.grad, closed.grad, rtol=1e-12, atol=1e-15)
@@ -86,7 +86,7 @@ def test_gradient_is_that_of_the_closed_form() -> None:
 
 def test_the_closed_forms_gradient_is_minus_the_weight() -> None:
     current, held = log_probs(1).requires_grad_(), log_probs(2)
-    (2 / 0.7 * softplus(0.7 * (held - current))).sum().backward()
+    (2 / 0.7 * softplus(0.7 * (held - current))).sum().backward()  # type: ignore[no-untyped-call]
     assert current.grad is not None
     weight = 2 * torch.sigmoid(0.7 * (held - current.detach()))
     torch.testing.assert_close(current.grad, -weight, rtol=1e-12, atol=1e-15)

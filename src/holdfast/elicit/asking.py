@@ -39,12 +39,14 @@ class Asking:
         select: requests that an attacker may search on.
         settings: facts of the cell, such as the persona.
         seed: source of every random choice.
+        decoding: the run's way of decoding, which a sweep starts from; None is the default.
     """
 
     model: Model | None = None
     select: tuple[Request, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    decoding: Decoding | None = None
 
 
 @dataclass(frozen=True)

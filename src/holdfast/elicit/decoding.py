@@ -37,13 +37,11 @@ class DecodingSweep(Elicitation):
     Attributes:
         grid: `quick`: greedy and four samplings; `standard`: the papers' 49; `greedy`: one.
         system: keep the request's system turn, or drop it as the papers do.
-        max_new_tokens: length limit of a reply; None is the decoder's default.
     """
 
     kind: Literal["decoding"] = "decoding"
     grid: Literal["greedy", "quick", "standard"] = "quick"
     system: Literal["keep", "drop"] = "keep"
-    max_new_tokens: int | None = None
 
     needs: ClassVar[Literal["prompt", "decoding", "start"]] = "decoding"
     counts: ClassVar[Literal["only", "worst"]] = "worst"
@@ -53,7 +51,7 @@ class DecodingSweep(Elicitation):
 
 def decoding(config: DecodingSweep, asking: Asking) -> Asker:
     """One ask for each way of decoding in the grid."""
-    grid = ways_of_decoding(config)
+    grid = ways_of_decoding(config, asking.decoding)
 
     def ways(request: Request) -> tuple[Ask, ...]:
         row = request.prompt.without_answer()
@@ -64,13 +62,11 @@ def decoding(config: DecodingSweep, asking: Asking) -> Asker:
     return Asker(config.spec(), ways)
 
 
-def ways_of_decoding(config: DecodingSweep) -> tuple[Decoding, ...]:
-    """The grid, greedy first where it is in it."""
+def ways_of_decoding(config: DecodingSweep, run: Decoding | None = None) -> tuple[Decoding, ...]:
+    """The grid, greedy first where it is in it; replies are as long as the run lets them be."""
     from holdfast.decode import Decoding
 
-    greedy = Decoding(temperature=0.0)
-    if config.max_new_tokens is not None:
-        greedy = replace(greedy, max_new_tokens=config.max_new_tokens)
+    greedy = replace(run or Decoding(), temperature=0.0, top_k=0, top_p=1.0)
     if config.grid == "greedy":
         return (greedy,)
     if config.grid == "quick":
