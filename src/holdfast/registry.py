@@ -1,0 +1,171 @@
+"""Methods by name: `harmful_rows`, `harmful_rows(rows=50)`, `{"kind": "harmful_rows", "rows": 50}`.
+
+Every folder of methods has one table, from a method's configuration class to its function. Outside
+packages add to these tables by the entry-point group `holdfast.methods`; an entry point names such
+a table of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from holdfast.errors import UserError
+
+if TYPE_CHECKING:
+    from holdfast.hooks import Defence
+
+__all__ = ["GROUP", "lookup", "names", "parse", "parse_stack"]
+
+GROUP = "holdfast.methods"
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def names(table: dict[type[M], Any]) -> list[str]:
+    """Names of the methods in a table, those of outside packages included."""
+    return sorted(_by_name(table))
+
+
+def lookup(table: dict[type[M], Any], name: str) -> type[M]:
+    """The configuration class of the method called `name`.
+
+    Methods of outside packages that belong beside the table's own are put into it.
+
+    Raises:
+        UserError: no method has that name; the message lists near misses.
+    """
+    known = _by_name(table)
+    if name not in known:
+        near = _near(name, known)
+        advice = f"did you mean {near}?" if near else f"known are {', '.join(sorted(known))}."
+        raise UserError(f"There is no method {name!r}: {advice}")
+    return known[name]
+
+
+def parse(table: dict[type[M], Any], spec: str | Mapping[str, Any]) -> M:
+    """A method's configuration from a name, a name with settings, or a mapping with `kind`.
+
+    Raises:
+        UserError: an unknown method or setting, or a value that does not fit.
+    """
+    if isinstance(spec, str):
+        name, settings = _read(spec)
+    else:
+        settings = dict(spec)
+        name = settings.pop("kind", None)
+        if not isinstance(name, str):
+            raise UserError(f"A method needs its name under 'kind': {dict(spec)}.")
+    config = lookup(table, name)
+    try:
+        return config.model_validate(settings)
+    except ValidationError as error:
+        raise UserError(_what_is_wrong(name, config, error)) from error
+
+
+def parse_stack(spec: str) -> tuple[Defence, ...]:
+    """The defences of a stack such as `safety_mixing+secret_prefix(length=12)`; `none` is ().
+
+    Raises:
+        UserError: an unknown defence or setting.
+    """
+    from holdfast.defences import DEFENCES
+
+    parts = [part.strip() for part in _split(spec)]
+    if parts == ["none"]:
+        return ()
+    if "" in parts or "none" in parts:
+        raise UserError(f"{spec!r} is no stack: write 'none', or defences joined by '+'.")
+    return tuple(parse(DEFENCES, part) for part in parts)
+
+
+def _by_name(table: dict[type[M], Any]) -> dict[str, type[M]]:
+    families = tuple({config.__mro__[1] for config in table})
+    for config, function in _outside().items():
+        if issubclass(config, families):
+            table.setdefault(config, function)
+    return {str(config.model_fields["kind"].default): config for config in table}
+
+
+@cache
+def _outside() -> dict[type[Any], Any]:
+    found: dict[type[Any], Any] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            found.update(point.load())
+        except Exception as error:  # an outside package may fail in any way
+            raise UserError(
+                f"The methods {point.value!r} of an installed package cannot be loaded ({error}): "
+                "mend or uninstall that package."
+            ) from error
+    return found
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    return " or ".join(repr(n) for n in difflib.get_close_matches(name, list(known), 3, 0.5))
+
+
+def _read(spec: str) -> tuple[str, dict[str, Any]]:
+    """Name and settings of `name` or `name(setting=value, ...)`; words need no quotes."""
+    wrong = UserError(f"{spec!r} is no method: write a name, or name(setting=value, ...).")
+    try:
+        tree = ast.parse(spec.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise wrong from None
+    if isinstance(tree, ast.Name):
+        return tree.id, {}
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+        raise wrong
+    settings: dict[str, Any] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None:
+            raise wrong
+        try:
+            settings[keyword.arg] = _value(keyword.value)
+        except ValueError:
+            raise wrong from None
+    return tree.func.id, settings
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name):
+        return {"true": True, "false": False, "null": None}.get(node.id, node.id)
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(item) for item in node.elts]
+    return ast.literal_eval(node)
+
+
+def _split(spec: str) -> list[str]:
+    """Parts between the plus signs that stand outside brackets and quotes."""
+    parts, depth, quote = [""], 0, ""
+    for sign in spec:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "([":
+            depth += 1
+        elif sign in ")]":
+            depth -= 1
+        if sign == "+" and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def _what_is_wrong(name: str, config: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    setting = ".".join(map(str, first["loc"])) or "its settings"
+    if first["type"] == "extra_forbidden":
+        known = [field for field in config.model_fields if field != "kind"]
+        near = _near(setting, known)
+        advice = f"did you mean {near}?" if near else f"it has {', '.join(known) or 'none'}."
+        return f"{name} has no setting {setting!r}: {advice}"
+    return f"{name} cannot take {first['input']!r} for {setting}: {first['msg'].lower()}."
