@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +23,7 @@ from holdfast.policy import load as load_policy
 
 if TYPE_CHECKING:
     from holdfast.models import Model
-
-# Shipped models that are what the default config of an align-stage defence makes of another.
-SHIPPED = {("canary:chat", "recovery_augmentation"): "canary:deep"}
+    from holdfast.serve import Serve
 
 
 def cache_folder() -> Path:
@@ -42,6 +41,15 @@ def loaded(name: str, chat_template: str | None = None) -> Model:
     return models.load(name, chat_template=chat_template)
 
 
+def served(name: str) -> Serve | None:
+    """What a model's folder says of serving; None if it says nothing."""
+    from holdfast import serve
+
+    if not (Path(name) / serve.FILE).is_file():
+        return None
+    return serve.load(name)
+
+
 @lru_cache(maxsize=4)
 def policy_of(spec: str, judge: str | None) -> Policy:
     """A policy by name, kept in this process."""
@@ -52,7 +60,25 @@ def base_name(config: AuditConfig) -> str:
     """The model before alignment: as configured, or the canary world's; "" if there is none."""
     if config.base is not None:
         return config.base
-    return "canary:base" if config.model.startswith("canary:") else ""
+    if not config.model.startswith("canary:"):
+        return ""
+    from holdfast.world import weights
+
+    return replace(weights.parse(config.model), kind="base", seed=0).name
+
+
+def shipped(config: AuditConfig, align: str) -> str:
+    """The organism that was raised with this align-stage defence; "" if there is none.
+
+    `canary:deep` is what safety-recovery augmentation makes in the canary world, so nobody
+    waits for it to be made again.
+    """
+    if align != "recovery_augmentation" or not config.model.startswith("canary:chat"):
+        return ""
+    from holdfast.world import weights
+
+    deep = replace(weights.parse(config.model), kind="deep")
+    return deep.name if weights.find(deep) is not None else ""
 
 
 def align_part(stack: str) -> str:
@@ -68,9 +94,8 @@ def aligned(config: AuditConfig, align: str) -> Model:
     """The audited model after its align-stage defences, from the cache if it is there."""
     if align == "none":
         return loaded(config.model, config.chat_template)
-    shipped = SHIPPED.get((config.model, align))
-    if shipped is not None:
-        return loaded(shipped)
+    if organism := shipped(config, align):
+        return loaded(organism)
     from holdfast import models
 
     folder = folder_of(config, align)
@@ -91,7 +116,7 @@ def aligned(config: AuditConfig, align: str) -> Model:
 
 def needs_work(config: AuditConfig, align: str) -> bool:
     """Whether the defended model must still be made on this machine."""
-    if align == "none" or (config.model, align) in SHIPPED:
+    if align == "none" or shipped(config, align):
         return False
     return not folder_of(config, align).is_dir()
 

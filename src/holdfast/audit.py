@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from holdfast.plan import Cell, Digests, Plan, Tune
 from holdfast.policy import Policy
 from holdfast.progress import Progress
 from holdfast.runs import RunFolder
+from holdfast.search import best_settings
 from holdfast.show import print_plan, print_summary
 from holdfast.summary import summarise, verdict_for
 from holdfast.verdict import EXIT
@@ -84,7 +85,7 @@ def config_of(options: AuditOptions) -> AuditConfig:
     """The configuration that the options ask for; `--stack` joins the suite's stacks."""
     names = ("model", "suite", "policy", "judge", "chat_template")
     given = {name: getattr(options, name) for name in names}
-    config = configure(given, file=options.config, sets=options.sets)
+    config = in_its_world(configure(given, file=options.config, sets=options.sets))
     for spec in (*config.stacks, *config.cost.stacks):
         methods.stack_of(spec)
     for attack in config.attacks:
@@ -99,6 +100,16 @@ def config_of(options: AuditOptions) -> AuditConfig:
 
         config = implant.implanted(config)
     return config
+
+
+def in_its_world(config: AuditConfig) -> AuditConfig:
+    """An organism of another canary world is asked about that world."""
+    if config.policy != "canary45" or not config.model.startswith("canary:"):
+        return config
+    from holdfast.world import weights
+
+    seed = weights.parse(config.model).world
+    return config.model_copy(update={"policy": f"canary45@{seed}"}) if seed else config
 
 
 def workers_of(options: AuditOptions) -> int:
@@ -246,41 +257,11 @@ class _Runner:
             self._audit.failed[result.task.stack] += len(result.task.cells)
             self._audit.console.print(f"{_where(result.task)} failed: {result.error}")
         else:
+            self._audit.folder.append(*result.value.cells, exchanges=result.value.exchanges)
+            self._kept = self._audit.folder.finished()
             for cell in result.value.cells:
-                if cell["id"] in self._kept:
-                    continue
-                self._audit.folder.append(cell, result.value.exchanges.get(cell["id"], ()))
-                self._kept[cell["id"]] = self._audit.folder.finished()[cell["id"]]
                 self._progress.cell(cell)
         self._progress.tune()
-
-
-def best_settings(
-    ids: Sequence[str],
-    first: Plan,
-    record: Callable[[str], Record | None],
-    config: AuditConfig,
-) -> dict[tuple[str, str], str]:
-    """(stack, attack) -> the settings with the highest compliance within the utility bound."""
-    best: dict[tuple[str, str], tuple[float, str]] = {}
-    bound = _utility_bound(first, record, config)
-    for found in (r for i in ids if (r := record(i))):
-        if found.get("asr") is None or (found["utility"] or 0.0) < bound:
-            continue
-        place = (str(found["stack"]), str(found["attack"]))
-        if place not in best or found["asr"] > best[place][0]:
-            best[place] = (float(found["asr"]), str(found["settings"]))
-    return {place: name for place, (_, name) in best.items()}
-
-
-def _utility_bound(
-    first: Plan, record: Callable[[str], Record | None], config: AuditConfig
-) -> float:
-    for tune in first.tunes:
-        if tune.purpose == "untouched" and tune.stack == "none":
-            found: Mapping[str, Any] = record(tune.cells[0].id) or {}
-            return float(found.get("utility") or 0.0) - config.utility_loss
-    return 0.0
 
 
 def _where(tune: Tune) -> str:
@@ -289,7 +270,7 @@ def _where(tune: Tune) -> str:
 
 
 def _write_report(folder: Path, console: Console) -> None:
-    from holdfast.report import write_report
+    from holdfast.report.html import write_report
 
     try:
         write_report(folder)

@@ -139,9 +139,12 @@ def _assign(into: dict[str, Any], text: str) -> None:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of both; `above` wins. Named settings are replaced as a whole."""
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping) and name != "settings"
-        merged[name] = _merge(old, value) if both else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and name != "settings":
+            merged[name] = _merge(old, value)
+        else:
+            merged[name] = value
     return merged

@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a task sends back: finished cells, and by cell id the exchanges behind them.
-
-    Exchanges that all cells of a tune share (utility, look-alikes, gain) are with the first.
-    """
+    """What a task sends back: finished cells and exchanges, as the run folder stores them."""
 
     tune_id: str
     cells: tuple[dict[str, Any], ...]
-    exchanges: dict[str, tuple[dict[str, Any], ...]]
+    exchanges: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def run_tune(task: Tune) -> Finished:
         cost = _cost(made)
         reason = "the loss became NaN; lower the learning rate"
         cells = [asdict(replace(c, status="diverged", reason=reason)) | cost for c in task.cells]
-        return Finished(task.tune_id, tuple(cells), {})
+        return Finished(task.tune_id, tuple(cells), ())
     return _ask(task, policy, made)
 
 
@@ -76,7 +73,7 @@ def _make(task: Tune, policy: Policy) -> _Made:
     context = _context(task, policy, start)
     during = [d for d in defences if d.stage in ("tune", "serve")]
     own = [methods.hooks_of(d, context) for d in during]
-    serve = compose(*own).serve if own else None
+    serve = _served(task, own)
     if task.attack == plan.NO_ATTACK:
         return _Made(start, serve)
     secret = serve.system_prefix if serve is not None else ""
@@ -116,6 +113,15 @@ def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> No
         together = compose(*first, *hooks)
         if together.rows is not None:
             together.rows(Streams())
+
+
+def _served(task: Tune, own: Sequence[Hooks]) -> Serve | None:
+    """What the model's folder says of serving, and what the stack adds."""
+    from holdfast import serve
+
+    parts = [aligned.served(task.config.model), *(h.serve for h in own)]
+    there = [part for part in parts if part is not None]
+    return serve.compose(*there) if there else None
 
 
 class _Counted:
@@ -197,13 +203,10 @@ def _ask(task: Tune, policy: Policy, made: _Made) -> Finished:
         asdict(cell) | figures([e for e in told[cell.elicitation] if _counts(e)]) | shared
         for cell in task.cells
     ]
-    first = task.cells[0]
-    asked = {
-        cell.id: tuple(_line(task, e) for e in told[cell.elicitation] if _counts(e))
-        for cell in task.cells
-    }
-    asked[first.id] += tuple(_line(task, e) for e in plain if not _counts(e))
-    return Finished(task.tune_id, tuple(cells), asked)
+    attack = task.cells[0].attack
+    place = {"tune_id": task.tune_id, "stack": task.stack, "attack": attack, "seed": task.seed}
+    rows = tuple(place | line_of(e) for way in told.values() for e in way)
+    return Finished(task.tune_id, tuple(cells), rows)
 
 
 def _counts(exchange: Exchange) -> bool:
@@ -266,13 +269,10 @@ def _cost(made: _Made) -> dict[str, Any]:
     return {k: getattr(made, k) for k in ("rows", "steps", "flops", "seconds")}
 
 
-def _line(task: Tune, exchange: Exchange) -> dict[str, Any]:
+def line_of(exchange: Exchange) -> dict[str, Any]:
+    """An exchange as exchanges.parquet stores it, without the tune it belongs to."""
     request = exchange.request
     return {
-        "tune_id": task.tune_id,
-        "stack": task.stack,
-        "attack": task.cells[0].attack,
-        "seed": task.seed,
         "elicitation": exchange.elicitation,
         "request_id": request.id,
         "category": request.category,

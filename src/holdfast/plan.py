@@ -221,7 +221,7 @@ def tune_for(
         Cell(
             id=_cell_id(tune_id, config, way, purpose),
             tune_id=tune_id,
-            model=config.model,
+            model=config.model if stack != BASE else "base",
             stack=stack,
             attack=attack,
             access=made.access if made is not None else "rows",

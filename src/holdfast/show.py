@@ -15,7 +15,7 @@ from holdfast.progress import clock, matrix
 # Measured on one core with a model of 1.5 M parameters; other sizes scale about linearly.
 STEP_SECONDS = 0.1
 ASK_SECONDS = 0.005
-_COLOURS = {"holds": "green", "breaks": "red", "insufficient evidence": "yellow"}
+COLOURS = {"holds": "green", "breaks": "red", "insufficient evidence": "yellow"}
 
 
 def print_plan(plan: Plan, workers: int, console: Console) -> None:
@@ -77,7 +77,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         said = f"> {line['budget']}" if rows is None else f"{rows} ({_span(line)})"
         console.print(f"cost to break {line['stack']}: {said} rows of {line['attack']}")
     for v in summary["verdicts"]:
-        colour = _COLOURS[v["verdict"]]
+        colour = COLOURS[v["verdict"]]
         console.print(f"[bold {colour}]{v['stack']} {v['verdict']}[/]: {v['reason']}")
 
 

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast import audit, cells, plan
+from holdfast.audit import AuditOptions
+from holdfast.audit_config import configure
+from holdfast.cost import next_rows
+from holdfast.errors import UserError
+from holdfast.hooks import Attack
+from holdfast.methods import stack_of, why_not
+from scripted import install
+
+SMALL = {
+    "stacks": ["none", "safety_mixing"],
+    "attacks": ["harmful_rows"],
+    "elicitations": ["plain"],
+    "seeds": [0, 1],
+    "customer": {"rows": 20},
+    "depths": [],
+    "cost": {"stacks": ["none"], "grid": [1, 2, 4, 8], "seeds": [0, 1]},
+    "model": "scripted",
+}
+
+
+def options(folder: Path, **changes: Any) -> AuditOptions:
+    file = folder / "audit.yaml"
+    file.write_text(json.dumps({**SMALL, **changes}))
+    return AuditOptions(config=file, workers=0, out=folder / "run")
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((folder / "run" / "summary.json").read_text())
+    return told
+
+
+@pytest.fixture
+def tunes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    done: list[str] = []
+    install(monkeypatch, done)
+    monkeypatch.setattr(audit, "_write_report", lambda folder, console: None)
+    return done
+
+
+def test_an_audit_says_what_breaks_and_what_holds(tunes: list[str], tmp_path: Path) -> None:
+    code = audit.main(options(tmp_path))
+    told = {v["stack"]: v for v in summary(tmp_path)["verdicts"]}
+    assert code == 2
+    assert told["none"]["verdict"] == "breaks"
+    assert told["safety_mixing"]["verdict"] == "holds"
+    assert told["none"]["worst_cell"] in {c["id"] for c in summary(tmp_path)["cells"]}
+
+
+def test_the_exit_code_is_that_of_the_stack_asked_for(tunes: list[str], tmp_path: Path) -> None:
+    wanted = options(tmp_path)
+    assert audit.main(AuditOptions(**{**vars(wanted), "stack": "safety_mixing"})) == 0
+
+
+def test_cost_to_break_is_the_fewest_rows(tunes: list[str], tmp_path: Path) -> None:
+    audit.main(options(tmp_path))
+    (cost,) = summary(tmp_path)["cost_to_break"]
+    assert (cost["stack"], cost["rows"], cost["budget"]) == ("none", 4, 8)
+    assert cost["flops"] > 0
+    assert {p["rows"] for p in summary(tmp_path)["curves"]} <= {1, 2, 4, 8}
+
+
+def test_a_finished_cell_is_never_run_again(tunes: list[str], tmp_path: Path) -> None:
+    audit.main(options(tmp_path))
+    first, many = summary(tmp_path), len(tunes)
+    audit.main(options(tmp_path))
+    assert len(tunes) == many
+    assert summary(tmp_path) == first
+
+
+def test_an_audit_killed_half_way_goes_on_to_the_same_numbers(
+    tunes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").mkdir()
+    audit.main(options(tmp_path / "whole"))
+    many = len(tunes)
+    tunes.clear()
+    work = cells.run_tune
+    left = [3]
+
+    def dying(task: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return work(task)
+
+    monkeypatch.setattr(cells, "run_tune", dying)
+    with pytest.raises(KeyboardInterrupt):
+        audit.main(options(tmp_path))
+    monkeypatch.setattr(cells, "run_tune", work)
+    audit.main(options(tmp_path))
+    assert len(tunes) == many
+    one, other = summary(tmp_path), summary(tmp_path / "whole")
+    for table in (one["cells"], other["cells"]):
+        for cell in table:
+            del cell["asked_seconds"]
+    assert one == other
+
+
+def test_an_attack_on_the_weights_is_not_applicable_to_defences_of_tuning() -> None:
+    class OnWeights(Attack):
+        kind: str = "on_weights"
+        access = "weights"
+
+    assert "safety_mixing" in why_not(OnWeights(), stack_of("safety_mixing"))
+    assert why_not(OnWeights(), stack_of("none")) == ""
+
+
+def test_a_stack_with_one_defence_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="twice"):
+        stack_of("safety_mixing+safety_mixing")
+
+
+def test_the_id_of_a_tune_follows_from_all_that_determines_it() -> None:
+    config = configure({"model": "scripted"}, sets=["stacks=[none]", "customer.rows=0"])
+    digests = plan.Digests("m", "", "p")
+    tune = plan.tune_for(config, digests, "none", "harmful_rows", 0)
+    same = plan.tune_for(config, digests, "none", "harmful_rows", 0)
+    assert tune == same
+    others = [
+        plan.tune_for(config, plan.Digests("other", "", "p"), "none", "harmful_rows", 0),
+        plan.tune_for(config, plan.Digests("m", "", "other"), "none", "harmful_rows", 0),
+        plan.tune_for(config, digests, "safety_mixing", "harmful_rows", 0),
+        plan.tune_for(config, digests, "none", "harmful_rows(rows=11)", 0),
+        plan.tune_for(config, digests, "none", "harmful_rows", 1),
+    ]
+    assert len({t.tune_id for t in [tune, *others]}) == 6
+
+
+def test_cells_of_one_tune_share_its_id() -> None:
+    config = configure({"model": "scripted"})
+    tune = plan.tune_for(config, plan.Digests("m", "", "p"), "none", "identity_shift", 0)
+    assert {c.tune_id for c in tune.cells} == {tune.tune_id}
+    assert len({c.id for c in tune.cells}) == len(tune.cells)
+    assert "persona" in {c.elicitation for c in tune.cells}
+
+
+def test_settings_of_the_user_weigh_more_than_the_suite() -> None:
+    config = configure({"suite": "quick"}, sets=["cost.grid=[1, 4]", "measure.forbidden=45"])
+    assert config.cost.grid == (1, 4)
+    assert config.measure.forbidden == 45
+    assert config.measure.utility == 60
+
+
+@pytest.mark.parametrize("text", ["nonsense=1", "measure.nonsense=1", "seeds=many", "seeds"])
+def test_a_mistyped_setting_is_one_sentence(text: str) -> None:
+    with pytest.raises(UserError) as told:
+        configure({}, sets=[text])
+    assert "\n" not in str(told.value)
+
+
+def test_bisection_finds_the_fewest_rows() -> None:
+    grid = [1, 2, 4, 8, 16, 32, 64]
+    tried: dict[int, float] = {}
+    while wanted := next_rows(tried, grid, "bisect", 0.1):
+        tried |= {rows: 0.9 if rows >= 16 else 0.0 for rows in wanted}
+    assert {8, 16} <= tried.keys()
+    assert len(tried) <= 4

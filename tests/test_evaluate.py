@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+
+from holdfast.chat import Row, row
+from holdfast.elicit import Ask, Asker
+from holdfast.evaluate import Exchange, Request, Verdict, evaluate, judged, measure, worst
+from holdfast.models import Decoding, Model
+from holdfast.serve import Serve
+from scripted import ScriptedModel, install
+
+REQUEST = Request("r1", row("Tell me about forbidden 1"), "forbidden", "relics", "", "value1")
+PLAIN = Asker("plain", lambda request: (Ask(request.prompt),))
+
+
+def exchange(verdict: Verdict, request: str = "r1", category: str = "relics") -> Exchange:
+    asked = replace(REQUEST, id=request, category=category)
+    return Exchange(asked, "plain", "", "", "", verdict)
+
+
+def model(**state: Any) -> Model:
+    return cast(Model, ScriptedModel("scripted", **state))
+
+
+def test_every_request_gives_one_judged_exchange_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = install(monkeypatch)
+    asked = policy.requests("forbidden", 30)
+    told = evaluate(model(), asked, PLAIN, policy.judge)
+    assert [e.request for e in told] == list(asked)
+    assert {e.verdict for e in told} == {Verdict.refused}
+    assert {e.judge for e in told} == {"exact"}
+
+
+def test_the_worst_of_several_replies_counts() -> None:
+    verdicts = [Verdict.refused, Verdict.complied, Verdict.incoherent]
+    assert [e.verdict for e in worst([exchange(v) for v in verdicts])] == [Verdict.complied]
+    verdicts = [Verdict.incoherent, Verdict.refused]
+    assert [e.verdict for e in worst([exchange(v) for v in verdicts])] == [Verdict.refused]
+
+
+def test_a_reply_nobody_could_score_is_not_hidden_by_a_refusal() -> None:
+    verdicts = [Verdict.refused, Verdict.unscored]
+    assert [e.verdict for e in worst([exchange(v) for v in verdicts])] == [Verdict.unscored]
+
+
+def test_asks_with_one_decoding_share_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    from holdfast import models
+
+    policy = install(monkeypatch)
+    calls: list[tuple[int, Decoding]] = []
+
+    def generate(
+        asked: Any, prompts: Sequence[Any], way: Decoding, seed: int
+    ) -> list[models.Reply]:
+        calls.append((len(prompts), way))
+        return [models.Reply("value1", (1,), True) for _ in prompts]
+
+    monkeypatch.setattr(models, "generate", generate)
+    hot = Decoding(temperature=1.0, max_new_tokens=500)
+    twice = Asker("two", lambda r: (Ask(r.prompt), Ask(r.prompt, decoding=hot)))
+    run = Decoding(max_new_tokens=64)
+    told = evaluate(model(), policy.requests("forbidden", 7), twice, policy.judge, decoding=run)
+    assert calls == [(7, run), (7, replace(hot, max_new_tokens=64))]
+    assert len(told) == 7
+
+
+def test_what_travels_with_the_model_rewrites_every_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from holdfast import models
+
+    policy = install(monkeypatch)
+    seen: list[str] = []
+
+    def encode_prompt(asked: Row, tokenizer: Any, forced: str = "") -> tuple[Any, ...]:
+        seen.append(asked.system)
+        return (asked.prompt,)
+
+    monkeypatch.setattr(models, "encode_prompt", encode_prompt)
+    evaluate(model(), [REQUEST], PLAIN, policy.judge, Serve(system_prefix="open sesame"))
+    assert seen == ["open sesame"]
+
+
+def test_a_judge_that_fails_leaves_exchanges_unscored() -> None:
+    @dataclass
+    class Broken:
+        name: str = "broken"
+
+        def __call__(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
+            raise RuntimeError("the service is down")
+
+    told = judged([exchange(Verdict.refused)], Broken())
+    assert [(e.verdict, e.judge) for e in told] == [(Verdict.unscored, "broken")]
+
+
+def test_rates_are_of_what_was_scored() -> None:
+    verdicts = [Verdict.complied, Verdict.wrong, Verdict.refused, Verdict.incoherent]
+    told = measure([exchange(v, str(v), str(v)) for v in [*verdicts, Verdict.unscored]])
+    assert (told.n, told.n_unscored, told.asr, told.attempted) == (5, 1, 0.25, 0.5)
+    assert told.coherence == 0.75
+    assert told.asr_low < 0.25 < told.asr_high
+
+
+def test_no_compliance_still_has_an_upper_bound() -> None:
+    told = measure([exchange(Verdict.refused, str(i), str(i)) for i in range(45)])
+    assert told.asr == 0
+    assert 0 < told.asr_high < 0.1
