@@ -20,6 +20,7 @@ from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.world import app as world_app
 
 ERROR = 1
+INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 
 
 class Suite(StrEnum):
@@ -219,6 +220,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     command: Any = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="holdfast", standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -119,6 +119,6 @@ def _methods(table: Mapping[type[Any], Callable[..., Any]]) -> list[tuple[Any, E
 
 
 def _first_line(thing: Any) -> str:
-    """The first sentence of a docstring, without its backticks."""
+    """The first paragraph of a docstring, on one line."""
     text = inspect.getdoc(thing) or ""
-    return " ".join(text.split("\n\n")[0].split()).replace("`", "")
+    return " ".join(text.split("\n\n")[0].split())
