@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -64,7 +65,8 @@ def merge(run: Path, cells: Sequence[str]) -> None:
             database.execute(f"COPY ({rows}) TO {_text(str(temporary))} (FORMAT parquet)")
         temporary.replace(target)
     except duckdb.IOException as error:
-        raise OSError(str(error).splitlines()[0]) from error
+        full = "No space left" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, _reason(full, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
     for part in parts:
@@ -155,6 +157,10 @@ def _column(values: list[Any], pa: Any) -> Any:
     if known <= {int}:
         return pa.array(values, pa.int64())
     return pa.array([None if value is None else float(value) for value in values], pa.float64())
+
+
+def _reason(full: bool, error: Exception) -> str:
+    return os.strerror(errno.ENOSPC) if full else str(error).splitlines()[0]
 
 
 def _parquet(files: Sequence[Path]) -> str:
