@@ -1,0 +1,1 @@
+"""A finished run, for people: one-file HTML (`html`) and terminal tables (`tables`)."""
