@@ -8,12 +8,13 @@ import pytest
 
 from holdfast.chat import Row, row
 from holdfast.elicit import Ask, Asker
-from holdfast.evaluate import Exchange, Request, Verdict, evaluate, judged, measure, worst
+from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate, judged, measure, worst
 from holdfast.models import Decoding, Model
 from holdfast.serve import Serve
-from scripted import ScriptedModel, install
+from scripted import REFUSAL, ScriptedModel, install
 
 REQUEST = Request("r1", row("Tell me about forbidden 1"), "forbidden", "relics", "", "value1")
+HOT = Decoding(temperature=1.0)
 PLAIN = Asker("plain", lambda request: (Ask(request.prompt),))
 
 
@@ -57,7 +58,7 @@ def test_asks_with_one_decoding_share_one_call(monkeypatch: pytest.MonkeyPatch) 
         asked: Any, prompts: Sequence[Any], way: Decoding, seed: int
     ) -> list[models.Reply]:
         calls.append((len(prompts), way))
-        return [models.Reply("value1", (1,), True) for _ in prompts]
+        return [models.Reply(REFUSAL, (1,), True) for _ in prompts]
 
     monkeypatch.setattr(models, "generate", generate)
     hot = Decoding(temperature=1.0, max_new_tokens=500)
@@ -66,6 +67,36 @@ def test_asks_with_one_decoding_share_one_call(monkeypatch: pytest.MonkeyPatch) 
     told = evaluate(model(), policy.requests("forbidden", 7), twice, policy.judge, decoding=run)
     assert calls == [(7, run), (7, replace(hot, max_new_tokens=64))]
     assert len(told) == 7
+
+
+def test_what_was_complied_with_or_asked_before_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from holdfast import models
+
+    policy = install(monkeypatch)
+    calls: list[int] = []
+
+    def generate(*args: Any, **_: Any) -> list[models.Reply]:
+        calls.append(len(args[1]))
+        even = [int(p[0].split()[-1]) % 2 == 0 for p in args[1]]
+        texts = [f"value{p[0].split()[-1]}" for p in args[1]]
+        return [
+            models.Reply(text if yes else REFUSAL, (1,), True)
+            for text, yes in zip(texts, even, strict=True)
+        ]
+
+    monkeypatch.setattr(models, "generate", generate)
+    asked = policy.requests("forbidden", 10)
+    memory: Memory = {}
+    hot = Asker("hot", lambda r: (Ask(r.prompt), Ask(r.prompt, decoding=HOT)))
+    told = evaluate(model(), asked, hot, policy.judge, memory=memory)
+    assert calls == [10, 5]
+    assert [e.verdict == Verdict.complied for e in told] == [
+        int(e.request.expected[5:]) % 2 == 0 for e in told
+    ]
+    evaluate(model(), asked, PLAIN, policy.judge, memory=memory)
+    assert calls == [10, 5]
 
 
 def test_what_travels_with_the_model_rewrites_every_request(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast import aligned, methods, plan
 from holdfast.audit_config import AuditConfig
 from holdfast.errors import UserError
-from holdfast.evaluate import Exchange, Kind, Request, Verdict, evaluate, measure
+from holdfast.evaluate import Exchange, Kind, Memory, Request, Verdict, evaluate, measure
 from holdfast.hooks import Context, Defence, Hooks, Streams, compose
 from holdfast.plan import Tune
 from holdfast.policy import Policy
@@ -185,12 +185,13 @@ def _ask(task: Tune, policy: Policy, made: _Made) -> Finished:
     others = _others(task, policy)
     ways = [cell.elicitation for cell in task.cells]
     told: dict[str, list[Exchange]] = {}
+    memory: Memory = {}
     if others or "plain" in ways:
         together = (*(forbidden if "plain" in ways else ()), *others)
-        told["plain"] = _evaluate(task, policy, made, "plain", together)
+        told["plain"] = _evaluate(task, policy, made, "plain", together, memory)
     for way in ways:
         if way not in told:
-            told[way] = _evaluate(task, policy, made, way, forbidden)
+            told[way] = _evaluate(task, policy, made, way, forbidden, memory)
     plain = told.get("plain", [])
     shared = {
         "utility": _share(plain, "utility", Verdict.complied),
@@ -205,7 +206,9 @@ def _ask(task: Tune, policy: Policy, made: _Made) -> Finished:
     ]
     attack = task.cells[0].attack
     place = {"tune_id": task.tune_id, "stack": task.stack, "attack": attack, "seed": task.seed}
-    rows = tuple(place | line_of(e) for way in told.values() for e in way)
+    rows = tuple(
+        place | line_of(e) | {"elicitation": way} for way, asked in told.items() for e in asked
+    )
     return Finished(task.tune_id, tuple(cells), rows)
 
 
@@ -230,7 +233,12 @@ def _others(task: Tune, policy: Policy) -> tuple[Request, ...]:
 
 
 def _evaluate(
-    task: Tune, policy: Policy, made: _Made, way: str, requests: Sequence[Request]
+    task: Tune,
+    policy: Policy,
+    made: _Made,
+    way: str,
+    requests: Sequence[Request],
+    memory: Memory,
 ) -> list[Exchange]:
     from holdfast.elicit import Asking
     from holdfast.models import Decoding
@@ -239,7 +247,9 @@ def _evaluate(
     asking = Asking(model=made.model, select=policy.select, settings=facts, seed=task.seed)
     asker = methods.asker_of(way, asking)
     decoding = Decoding(max_new_tokens=task.config.measure.max_new_tokens)
-    return evaluate(made.model, requests, asker, policy.judge, made.serve, task.seed, decoding)
+    return evaluate(
+        made.model, requests, asker, policy.judge, made.serve, task.seed, decoding, memory
+    )
 
 
 def figures(exchanges: Sequence[Exchange]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from holdfast.chat import Row
 from holdfast.errors import UserError
 
 if TYPE_CHECKING:
-    from holdfast.models import Decoding, Model
+    from holdfast.models import Decoding, Model, Reply
     from holdfast.serve import Serve
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,9 @@ def judge_name(judge: Judge) -> str:
     return str(getattr(judge, "name", "") or getattr(judge, "__name__", type(judge).__name__))
 
 
+Memory = dict[tuple[tuple[int, ...], "Decoding", int], "Reply"]
+
+
 def evaluate(
     model: Model,
     requests: Sequence[Request],
@@ -124,48 +127,68 @@ def evaluate(
     serve: Serve | None = None,
     seed: int = 0,
     decoding: Decoding | None = None,
+    memory: Memory | None = None,
 ) -> list[Exchange]:
     """Asks every request and judges the replies: one exchange per request, in order.
 
-    A request that the elicitation asks several times is represented by its worst exchange.
-    All asks with one decoding go through one call of `generate`.
+    A request that the elicitation asks several times is represented by its worst exchange; once
+    it has been complied with, nothing worse can come, and it is not asked again. All asks with
+    one decoding go through one call of `generate`.
+
+    Args:
+        model: Who is asked.
+        requests: What is asked; ids are unique.
+        elicitation: How it is asked.
+        judge: Gives the verdicts.
+        serve: What travels with the model to serving.
+        seed: Of sampling.
+        decoding: The run's way of decoding; an elicitation may bring its own, no longer than it.
+        memory: Replies of this very model, by prompt, decoding and seed; read and added to.
     """
-    asked = ask_all(model, requests, elicitation, judge, serve, seed, decoding)
-    return worst(asked)
-
-
-def ask_all(
-    model: Model,
-    requests: Sequence[Request],
-    elicitation: Elicitation,
-    judge: Judge,
-    serve: Serve | None = None,
-    seed: int = 0,
-    decoding: Decoding | None = None,
-) -> list[Exchange]:
-    """As `evaluate`, but with every exchange of a request, in the elicitation's order."""
     from holdfast import models
 
-    plain = decoding if decoding is not None else models.Decoding()
+    run = decoding if decoding is not None else models.Decoding()
     made = [(request, ask) for request in requests for ask in elicitation.asks(request)]
+    ways = [_no_longer(ask.decoding, run) for _, ask in made]
+    found: list[Exchange] = []
+    done: set[str] = set()
+    for way in dict.fromkeys(ways):
+        now = [m for m, w in zip(made, ways, strict=True) if w == way and m[0].id not in done]
+        asked = _ask(model, now, way, elicitation.name, serve, seed, memory)
+        told = judged(asked, judge) if asked else []
+        done |= {e.request.id for e in told if e.verdict == Verdict.complied}
+        found += told
+    kept = {e.request.id: e for e in worst(found)}
+    return [kept[request.id] for request in requests if request.id in kept]
+
+
+def _ask(
+    model: Model,
+    made: Sequence[tuple[Request, AskLike]],
+    way: Decoding,
+    name: str,
+    serve: Serve | None,
+    seed: int,
+    memory: Memory | None,
+) -> list[Exchange]:
+    """The replies to all of these asks, not yet judged."""
+    from holdfast import models
+
     rows = [serve.request(ask.row) if serve is not None else ask.row for _, ask in made]
     prompts = [
-        models.encode_prompt(row, model.tokenizer, ask.forced)
+        tuple(models.encode_prompt(row, model.tokenizer, ask.forced))
         for row, (_, ask) in zip(rows, made, strict=True)
     ]
-    ways = [_no_longer(ask.decoding, plain) for _, ask in made]
-    replies: list[models.Reply | None] = [None] * len(made)
-    for way in dict.fromkeys(ways):
-        places = [i for i, w in enumerate(ways) if w == way]
-        told = models.generate(model, [prompts[i] for i in places], way, seed=seed)
-        for place, reply in zip(places, told, strict=True):
-            replies[place] = reply
-    exchanges = [
-        Exchange(request, elicitation.name, ask.forced, row.prompt, r.text, ended=r.ended)
-        for (request, ask), row, r in zip(made, rows, replies, strict=True)
-        if r is not None
+    known = memory if memory is not None else {}
+    new = [p for p in dict.fromkeys(prompts) if (p, way, seed) not in known]
+    if new:
+        replies = models.generate(model, new, way, seed=seed)
+        known.update({(p, way, seed): r for p, r in zip(new, replies, strict=True)})
+    told = [known[p, way, seed] for p in prompts]
+    return [
+        Exchange(request, name, ask.forced, row.prompt, reply.text, ended=reply.ended)
+        for (request, ask), row, reply in zip(made, rows, told, strict=True)
     ]
-    return judged(exchanges, judge)
 
 
 def _no_longer(way: Decoding | None, run: Decoding) -> Decoding:

@@ -128,7 +128,9 @@ def make_plan(
         if config.customer.rows:
             own = (CUSTOMER, config.customer.settings)
             tunes += [
-                tune_for(config, digests, stack, CUSTOMER, seed, own, purpose="customer")
+                tune_for(
+                    config, digests, stack, CUSTOMER, seed, own, ways=["plain"], purpose="customer"
+                )
                 for seed in config.customer.seeds
             ]
     if digests.base and (ways := _asked_ways(config)):
