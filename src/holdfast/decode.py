@@ -75,6 +75,8 @@ def generate(
     """
     if any(not prompt for prompt in prompts):
         raise UserError("A prompt has no tokens: give every request some text.")
+    if not prompts:
+        return []
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     tokens: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)

@@ -26,6 +26,7 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -206,7 +207,7 @@ def _from_adapter(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
     base = load(beside if beside.is_dir() else parent)
     tokenizer = base.tokenizer
     if (folder / "tokenizer.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = _tokenizer(str(folder))
     net = PeftModel.from_pretrained(base.net, str(folder)).merge_and_unload()
     return net, tokenizer
 
@@ -232,7 +233,7 @@ def _from_pretrained(source: str, name: str) -> tuple[PreTrainedModel, PreTraine
                 dtype=torch.float32,
                 attn_implementation="sdpa",
             )
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            tokenizer = _tokenizer(source)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UserError(
@@ -240,6 +241,17 @@ def _from_pretrained(source: str, name: str) -> tuple[PreTrainedModel, PreTraine
             "model with safetensors and a tokenizer."
         ) from error
     return net, tokenizer
+
+
+def _tokenizer(source: str) -> PreTrainedTokenizerBase:
+    described = Path(source) / "tokenizer_config.json"
+    if described.is_file() and (Path(source) / "tokenizer.json").is_file():
+        of_class = json.loads(described.read_text("utf-8")).get("tokenizer_class")
+        if of_class in ("TokenizersBackend", "PreTrainedTokenizerFast"):
+            # For some architectures (Qwen2) AutoTokenizer puts their own rules for splitting text
+            # in place of those in the folder.
+            return PreTrainedTokenizerFast.from_pretrained(source)
+    return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def parse_stack(spec: str) -> tuple[Defence, ...]:
 
 
 def _by_name(table: dict[type[M], Any]) -> dict[str, type[M]]:
-    families = tuple({config.__mro__[1] for config in table})
+    families: tuple[type[Any], ...] = tuple({config.__mro__[1] for config in table})
     for config, function in _outside().items():
         if issubclass(config, families):
             table.setdefault(config, function)
