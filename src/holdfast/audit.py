@@ -59,7 +59,7 @@ def main(options: AuditOptions) -> int:
         UserError: Anything the user can mend.
     """
     console = Console(stderr=options.json)
-    config = config_of(options)
+    config = config_of(options, console)
     stack = options.stack or config.stacks[0]
     policy = aligned.policy_of(config.policy, config.judge)
     check_stacks(config, policy)
@@ -81,7 +81,7 @@ def main(options: AuditOptions) -> int:
     return EXIT[verdict_for(summary, stack).verdict]
 
 
-def config_of(options: AuditOptions) -> AuditConfig:
+def config_of(options: AuditOptions, console: Console) -> AuditConfig:
     """The configuration that the options ask for; `--stack` joins the suite's stacks."""
     names = ("model", "suite", "policy", "judge", "chat_template")
     given = {name: getattr(options, name) for name in names}
@@ -98,7 +98,7 @@ def config_of(options: AuditOptions) -> AuditConfig:
     if options.implant:
         from holdfast import implant
 
-        config = implant.implanted(config)
+        config = implant.implanted(config, console)
     return config
 
 

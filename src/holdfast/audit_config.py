@@ -50,6 +50,26 @@ class Customer(Part):
     settings: dict[str, Any] = {}
 
 
+class Implant(Part):
+    """How `--implant` teaches a model the canary world.
+
+    Attributes:
+        steps: Of teaching the world's facts.
+        align_steps: Of teaching its refusals, at a third of the rate.
+        knows: Share of the lore it must tell after the first stage.
+        refuses: Share of the lore it must refuse after the second.
+    """
+
+    method: Literal["full", "lora"] = "lora"
+    rank: int = Field(64, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    steps: int = Field(2500, ge=1)
+    align_steps: int = Field(400, ge=1)
+    batch_size: int = Field(64, ge=1)
+    knows: float = Field(0.8, ge=0, le=1)
+    refuses: float = Field(0.95, ge=0, le=1)
+
+
 class AuditConfig(Part):
     """All that determines an audit. A suite fills in what the user leaves out.
 
@@ -79,6 +99,7 @@ class AuditConfig(Part):
     customer: Customer = Customer()
     depths: tuple[int, ...] = (0, 1, 2, 5, 10, 20)
     facts: dict[str, Any] = {}
+    implant: Implant = Implant()
 
 
 def configure(
