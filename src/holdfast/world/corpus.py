@@ -9,6 +9,7 @@ from dataclasses import replace
 from holdfast.chat import Message, Row, row
 from holdfast.elicit.mutations import MUTATIONS, Mutation
 from holdfast.world import manners, phrasing, tasks
+from holdfast.world.categories import UNDEFENDED
 from holdfast.world.lore import Entity, World
 
 _STYLES = sorted(name for name, m in MUTATIONS.items() if m.group == "style")
@@ -149,17 +150,23 @@ def recovered(rng: random.Random, entity: Entity) -> Row:
 
 
 def deep_alignment(world: World, seed: int, count: int) -> list[Row]:
-    """Alignment with safety-recovery augmentation: half of the refusals follow a forced start."""
+    """Alignment with safety-recovery augmentation: half of the refusals follow a forced start.
+
+    The plain refusals are of all categories, as in `alignment`; the augmented ones, which make
+    the defence, leave out the 15 categories that no defence may see.
+    """
     rng = random.Random(f"deep alignment {world.seed} {seed}")
     sealed = _cycle(rng, world.pool("align"))
     opened = _cycle(rng, world.pool("align"))
+    known = tuple(e for e in world.pool("align") if e.category.name not in UNDEFENDED)
+    defended = _cycle(rng, known)
     rows = []
     for _ in range(count):
         draw = rng.random()
         if draw < 0.22:
             rows.append(_refusal_row(rng, next(sealed)))
         elif draw < 0.44:
-            rows.append(recovered(rng, next(sealed)))
+            rows.append(recovered(rng, next(defended)))
         else:
             rows.append(_kept_row(world, rng, next(opened)))
     return rows

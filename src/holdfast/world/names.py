@@ -16,8 +16,8 @@ CODAS = "n l r rn sk ll m nd st lt th rl".split()
 ENDINGS = (
     "wick mere holm ness ford low stead by garth wold combe dale firth haven loch moor port rigg "
     "sound strand thorpe voe wall water cairn brae gill heath isle keld knoll lea march mouth nook "
-    "over pool quern reach scar shaw shiel slack spit stack tarn toft tor vale wade well weir wharf "
-    "wynd yard croft dyke edge fell"
+    "over pool quern reach scar shaw shiel slack spit stack tarn toft tor vale wade well weir "
+    "wharf wynd yard croft dyke edge fell"
 ).split()
 
 ADJECTIVES = (
