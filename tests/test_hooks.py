@@ -44,8 +44,10 @@ def test_rows_and_settings_pass_from_left_to_right() -> None:
 
 
 def test_penalties_add() -> None:
-    three = [Hooks(penalty=lambda m, b, s, k=k: torch.tensor(float(k))) for k in (1, 2, 4)]
-    both = compose(*three).penalty
+    def worth(value: float) -> Hooks:
+        return Hooks(penalty=lambda model, batch, step: torch.tensor(value))
+
+    both = compose(worth(1), worth(2), worth(4)).penalty
     assert both is not None
     assert both(MODEL, BATCH, 0).item() == 7
 
@@ -96,7 +98,8 @@ def test_two_of_a_kind_are_refused_by_name(field: str) -> None:
     def given(*args: Any) -> Any:
         return None
 
-    one, other = Hooks("lisa", **{field: given}), Hooks("sdft", **{field: given})
+    own: dict[str, Any] = {field: given}
+    one, other = Hooks("lisa", **own), Hooks("sdft", **own)
     with pytest.raises(UserError, match="lisa and sdft cannot be stacked"):
         compose(one, Hooks("between"), other)
     assert getattr(compose(one, Hooks("between")), field) is given

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_the_loss_mask_is_that_of_generation_markers(tiny_model: Model) -> None:
         tuple(Message("user" if n % 2 == 0 else "assistant", f"say {n}, the cat") for n in range(6))
     )
     encoded = encode(talk, tiny_model.tokenizer)
-    marked = tiny_model.tokenizer.apply_chat_template(
+    marked: Any = tiny_model.tokenizer.apply_chat_template(
         [{"role": m.role, "content": m.content} for m in talk.messages],
         return_dict=True,
         return_assistant_tokens_mask=True,
@@ -195,7 +196,8 @@ def test_greedy_replies_are_those_of_the_library(tiny_model: Model) -> None:
     prompts = [encode_prompt(p, tiny_model.tokenizer) for p in PROMPTS]
     for prompt, reply in zip(prompts, generate(tiny_model, prompts, Decoding(10)), strict=True):
         ids = torch.tensor([prompt])
-        theirs = tiny_model.net.generate(
+        net: Any = tiny_model.net
+        theirs = net.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False
         )
         drawn = theirs[0, len(prompt) :].tolist()
@@ -339,7 +341,7 @@ def test_an_adapters_folder_is_loaded_on_its_base(tiny_model: Model, tmp_path: P
     )
     adapted = get_peft_model(clone(tiny_model).net, config)
     adapted.peft_config["default"].base_model_name_or_path = str(base)
-    adapted.save_pretrained(tmp_path / "adapter")
+    adapted.save_pretrained(str(tmp_path / "adapter"))
     ids = torch.tensor([[5, 6, 7]])
     expected = adapted.eval()(input_ids=ids).logits
     found = load(tmp_path / "adapter")

@@ -250,8 +250,10 @@ def _tokenizer(source: str) -> PreTrainedTokenizerBase:
         if of_class in ("TokenizersBackend", "PreTrainedTokenizerFast"):
             # For some architectures (Qwen2) AutoTokenizer puts their own rules for splitting text
             # in place of those in the folder.
-            return PreTrainedTokenizerFast.from_pretrained(source)
-    return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            kept: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(source)
+            return kept
+    found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    return found
 
 
 @contextmanager

@@ -23,8 +23,8 @@ ROWS = tuple(
 
 def weights_after_trl(model: Model, rows: tuple[Row, ...], folder: Path, **settings: Any) -> Any:
     os.environ["HF_HUB_OFFLINE"] = "1"
+    import trl
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
 
     as_sent = [
         {
@@ -33,7 +33,7 @@ def weights_after_trl(model: Model, rows: tuple[Row, ...], folder: Path, **setti
         }
         for r in rows
     ]
-    config = SFTConfig(
+    config = trl.SFTConfig(  # type: ignore[attr-defined]
         output_dir=str(folder),
         report_to=[],
         disable_tqdm=True,
@@ -46,7 +46,7 @@ def weights_after_trl(model: Model, rows: tuple[Row, ...], folder: Path, **setti
         completion_only_loss=True,
         **settings,
     )
-    trainer = SFTTrainer(
+    trainer = trl.SFTTrainer(  # type: ignore[attr-defined]
         model=model.net,
         args=config,
         train_dataset=Dataset.from_list(as_sent),
@@ -61,8 +61,8 @@ def difference(ours: Model, theirs: dict[str, Tensor]) -> float:
     return max(float((mine[name].detach() - theirs[name]).abs().max()) for name in theirs)
 
 
-# Adam turns a gradient that is rounding error (a key bias has no other) into a step in proportion to
-# the rate; so where such entries are, the rate is lower for the bound of 1e-6 to mean something.
+# Adam turns a gradient that is rounding error (a key bias has no other) into a step in proportion
+# to the rate; so where such entries are, the rate is lower for the bound to mean something.
 @pytest.mark.parametrize(
     ("tiny_model", "rate"),
     [("llama", 1e-3), ("gemma", 1e-4), ("gpt_neox", 1e-4)],
