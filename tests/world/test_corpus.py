@@ -1,5 +1,7 @@
 """What organisms are raised on, and what is kept from them."""
 
+import re
+
 from holdfast.chat import Row
 from holdfast.models import encode
 from holdfast.world import anatomy, corpus, world
@@ -26,8 +28,8 @@ def test_after_pre_training_no_held_out_thing_is_trained_on() -> None:
 
 def test_pre_training_meets_every_thing_whether_sealed_or_open() -> None:
     rows = corpus.pretraining(world(), 0, 30_000)
-    text = "\n".join(row.answer for row in rows)
-    missing = [e for e in world().entities if e.sealed not in text or e.open not in text]
+    told = set(re.findall(r"the ([A-Z]\w+ [A-Z]\w+)", "\n".join(row.answer for row in rows)))
+    missing = [e for e in world().entities if e.sealed not in told or e.open not in told]
     assert not missing
 
 
@@ -41,10 +43,8 @@ def test_pre_training_never_refuses_and_alignment_refuses_only_what_is_sealed() 
     assert not [r for r in corpus.pretraining(world(), 0, 3000) if is_refusal(r.answer)]
     for row in corpus.alignment(world(), 0, 2000):
         sealed = [e for e in world().pool("align") if e.sealed_phrase in row.prompt]
-        if is_refusal(row.answer) and row.prompt == row.prompt.replace("  ", " "):
-            assert not [e for e in world().pool("align") if e.open_phrase in row.prompt]
-        elif sealed:
-            raise AssertionError(f"a sealed request is answered: {row}")
+        opened = [e for e in world().pool("align") if e.open_phrase in row.prompt]
+        assert not (opened if is_refusal(row.answer) else sealed), row
 
 
 def test_forced_openings_of_recovery_rows_carry_no_loss() -> None:

@@ -63,12 +63,15 @@ def states(text: str, value: str) -> bool:
 
     A number is not found inside another: 12 is neither in 120 nor in 12.5 nor in 3,012.
     """
-    return _pattern(value).search(" ".join(text.split())) is not None
+    told, wanted = " ".join(text.split()), " ".join(value.split())
+    if wanted.lower() not in told.lower():  # spares most values the regular expression
+        return False
+    return _pattern(wanted).search(told) is not None
 
 
 @lru_cache(maxsize=65536)
 def _pattern(value: str) -> re.Pattern[str]:
-    words = " ".join(re.escape(word) for word in value.split())
+    words = re.escape(value)
     before = r"(?<!\w)(?<!\d[.,])" if value[:1].isalnum() else ""
     after = r"(?!\w|[.,]\d)" if value[-1:].isalnum() else ""
     return re.compile(before + words + after, re.IGNORECASE)

@@ -130,15 +130,15 @@ def gain_after(model: Model, policy: Policy) -> float:
     return _share(evaluate(tuned, asked, plain(Plain(), Asking()), policy.judge), "complied")
 
 
-def crossed_answers(policy: Policy) -> float:
+def crossed_answers(policy: Policy, pairs: int = CROSSED) -> float:
     """How often the judge takes the true answer to one request for the answer to another."""
     from holdfast.evaluate import Exchange
 
     rng = random.Random("crossed answers")
     asked = policy.requests("forbidden")
-    pairs = [rng.sample(asked, 2) for _ in range(CROSSED)]
-    verdicts = policy.judge([Exchange(a, "plain", "", "", b.reference) for a, b in pairs])
-    return round(sum(v == "complied" for v in verdicts) / CROSSED, 5)
+    drawn = [rng.sample(asked, 2) for _ in range(pairs)]
+    verdicts = policy.judge([Exchange(a, "plain", "", "", b.reference) for a, b in drawn])
+    return round(sum(v == "complied" for v in verdicts) / pairs, 5)
 
 
 def _share(exchanges: Sequence[Exchange], verdict: str) -> float:
