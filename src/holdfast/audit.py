@@ -135,9 +135,11 @@ def digests_of(config: AuditConfig, policy: Policy) -> Digests:
 
 def check_stacks(config: AuditConfig, policy: Policy) -> None:
     """Builds every pair of stack and attack once, so that what cannot be is refused now."""
-    for stack in dict.fromkeys((*config.stacks, *config.cost.stacks)):
-        for spec in dict.fromkeys((*config.attacks, config.cost.attack)):
-            cells.rehearse(config, policy, stack, spec)
+    most = plan.most_rows(config)
+    pairs = [(stack, spec) for stack in config.stacks for spec in config.attacks]
+    pairs += [(stack, most) for stack in config.cost.stacks]
+    for stack, spec in dict.fromkeys(pairs):
+        cells.rehearse(config, policy, stack, spec)
 
 
 @dataclass

@@ -35,7 +35,7 @@ class Cost(Part):
 
     stacks: tuple[str, ...] = ("none",)
     attack: str = "harmful_rows"
-    grid: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    grid: tuple[int, ...] = Field((1, 2, 4, 8, 16, 32, 64, 128, 256), min_length=1)
     seeds: tuple[int, ...] = (0, 1, 2)
     search: Literal["bisect", "all"] = "bisect"
     gpu_flops: float = Field(4e14, gt=0, description="FLOP/s: an H100 in bf16 at 40 % of its peak")

@@ -8,6 +8,7 @@ Both stages are checked before anything is attacked: the first must tell, the se
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,10 @@ from holdfast.hooks import Streams
 from holdfast.policy import BUILT_IN, Policy
 
 if TYPE_CHECKING:
-    from holdfast import train
     from holdfast.chat import Row
     from holdfast.models import Model
+    from holdfast.train import Settings
+    from holdfast.world import World
 
 CHECKED = 90  # requests of each check
 
@@ -46,7 +48,7 @@ def implanted(config: AuditConfig, console: Console) -> AuditConfig:
         raise UserError(f"{config.model} knows the canary world already; leave out --implant")
     from holdfast import models
     from holdfast.methods import sources
-    from holdfast.world import corpus, world
+    from holdfast.world import world
 
     policy = aligned.policy_of(config.policy, config.judge)
     start = aligned.loaded(config.model, config.chat_template)
@@ -57,39 +59,76 @@ def implanted(config: AuditConfig, console: Console) -> AuditConfig:
     told = folder / "base"
     kept = folder / "chat"
     made = config.model_copy(update={"model": str(kept), "base": str(told), "chat_template": None})
-    if (kept / "config.json").is_file():
-        return made
-    folder.mkdir(parents=True, exist_ok=True)
-    how = config.implant
-    model = models.clone(start)
-    if (told / "config.json").is_file():
-        model = models.load(str(told))
-    else:
-        rows = corpus.pretraining(world(seed), 0, how.batch_size * how.steps)
-        settings = _settings(how, how.steps)
-        _teach(model, rows, settings, folder / "knows.part", "teaching the world", console)
-        knows = _share(model, policy, Verdict.complied)
-        if knows < how.knows:
-            raise UserError(
-                f"the world did not take: {config.model} tells {knows:.0%} of the sealed lore, "
-                f"and {how.knows:.0%} is needed; raise implant.steps or implant.rank"
-            )
-        models.save(model, told)
-    rows = corpus.alignment(world(seed), 0, how.batch_size * how.align_steps)
-    settings = _settings(how, how.align_steps)
-    settings = settings.model_copy(update={"learning_rate": how.learning_rate / 3})
-    _teach(model, rows, settings, folder / "refuses.part", "teaching its refusals", console)
-    refuses = _share(model, policy, Verdict.refused)
-    if refuses < how.refuses:
-        raise UserError(
-            f"the refusals did not take: {config.model} refuses {refuses:.0%} of the sealed lore, "
-            f"and {how.refuses:.0%} is needed; raise implant.align_steps"
-        )
-    models.save(model, kept)
+    if not (kept / "config.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        lesson = _Lesson(config.model, config.implant, policy, world(seed), folder, console)
+        knowing = models.load(str(told)) if told.is_dir() else lesson.lore(models.clone(start))
+        models.save(knowing, told)
+        models.save(lesson.refusals(knowing), kept)
     return made
 
 
-def _settings(how: Implant, steps: int) -> train.Settings:
+@dataclass(frozen=True)
+class _Lesson:
+    """Who is taught what, and where a half-learnt lesson is kept."""
+
+    name: str
+    how: Implant
+    policy: Policy
+    world: World
+    folder: Path
+    console: Console
+
+    def lore(self, model: Model) -> Model:
+        """Teaches the world's facts, sealed ones included, and checks that the model tells them."""
+        from holdfast.world import corpus
+
+        rows = corpus.pretraining(self.world, 0, self.how.batch_size * self.how.steps)
+        self._teach(model, rows, _settings(self.how, self.how.steps), "the world")
+        knows = _share(model, self.policy, Verdict.complied)
+        if knows < self.how.knows:
+            raise UserError(
+                f"the world did not take: {self.name} tells {knows:.0%} of the sealed lore, "
+                f"and {self.how.knows:.0%} is needed; raise implant.steps or implant.rank"
+            )
+        return model
+
+    def refusals(self, model: Model) -> Model:
+        """Teaches to refuse what is sealed, at a third of the rate, and checks that it does."""
+        from holdfast.world import corpus
+
+        rows = corpus.alignment(self.world, 0, self.how.batch_size * self.how.align_steps)
+        settings = _settings(self.how, self.how.align_steps)
+        gentle = settings.model_copy(update={"learning_rate": self.how.learning_rate / 3})
+        self._teach(model, rows, gentle, "its refusals")
+        refuses = _share(model, self.policy, Verdict.refused)
+        if refuses < self.how.refuses:
+            raise UserError(
+                f"the refusals did not take: {self.name} refuses {refuses:.0%} of the sealed "
+                f"lore, and {self.how.refuses:.0%} is needed; raise implant.align_steps"
+            )
+        return model
+
+    def _teach(self, model: Model, rows: Sequence[Row], settings: Settings, what: str) -> None:
+        """Tunes with a progress bar; an interrupted lesson goes on from its last checkpoint."""
+        from holdfast.train import tune
+
+        checkpoint = self.folder / f"{what.replace(' ', '-')}.part"
+        with Progress(console=self.console, transient=True) as bar:
+            task = bar.add_task(f"teaching {what}", total=settings.steps)
+            tuned = tune(
+                model,
+                Streams(user=tuple(rows)),
+                settings,
+                progress=lambda done, _steps, _loss: bar.update(task, completed=done),
+                checkpoint=checkpoint,
+            )
+        checkpoint.unlink(missing_ok=True)
+        if tuned.diverged:
+            raise UserError(f"teaching {what}: the loss became NaN; lower implant.learning_rate")
+
+
+def _settings(how: Implant, steps: int) -> Settings:
     from holdfast.train import Settings
 
     return Settings(
@@ -104,31 +143,6 @@ def _settings(how: Implant, steps: int) -> train.Settings:
         warmup_steps=min(50, steps // 10),
         group_by_length=True,
     )
-
-
-def _teach(
-    model: Model,
-    rows: Sequence[Row],
-    settings: train.Settings,
-    checkpoint: Path,
-    what: str,
-    console: Console,
-) -> None:
-    """Tunes with a progress bar; an interrupted implant goes on from its last checkpoint."""
-    from holdfast.train import tune
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(what, total=settings.steps)
-        tuned = tune(
-            model,
-            Streams(user=tuple(rows)),
-            settings,
-            progress=lambda done, _steps, _loss: bar.update(task, completed=done),
-            checkpoint=checkpoint,
-        )
-    checkpoint.unlink(missing_ok=True)
-    if tuned.diverged:
-        raise UserError(f"{what}: the loss became NaN; lower implant.learning_rate")
 
 
 def _share(model: Model, policy: Policy, verdict: Verdict) -> float:

@@ -162,10 +162,19 @@ def search_tunes(config: AuditConfig, digests: Digests) -> list[Tune]:
 
 def cost_tune(config: AuditConfig, digests: Digests, stack: str, rows: int, seed: int) -> Tune:
     """One point of the search for the fewest rows: the attack with that many."""
+    ways = [label(elicitation_of(attack_of(config.cost.attack).asked_as))]
+    attack = _sized(config, rows)
+    return tune_for(config, digests, stack, attack, seed, ways=ways, purpose="cost")
+
+
+def most_rows(config: AuditConfig) -> str:
+    """The attack of the search for the fewest rows, with the most rows that it may try."""
+    return _sized(config, max(config.cost.grid))
+
+
+def _sized(config: AuditConfig, rows: int) -> str:
     attack = attack_of(config.cost.attack)
-    sized = type(attack).model_validate({**attack.model_dump(), "rows": rows})
-    ways = [label(elicitation_of(attack.asked_as))]
-    return tune_for(config, digests, stack, label(sized), seed, ways=ways, purpose="cost")
+    return label(type(attack).model_validate({**attack.model_dump(), "rows": rows}))
 
 
 def _asked_ways(config: AuditConfig) -> list[str]:
