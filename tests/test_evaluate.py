@@ -36,6 +36,30 @@ def test_every_request_gives_one_judged_exchange_in_order(monkeypatch: pytest.Mo
     assert {e.judge for e in told} == {"exact"}
 
 
+def test_asking_unserved_goes_past_the_secret_that_the_service_puts_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from holdfast import models
+
+    seen: list[str] = []
+    policy = install(monkeypatch)
+
+    def encode_prompt(row: Row, tokenizer: Any, forced: str = "") -> tuple[int, ...]:
+        seen.append(row.system)
+        return tuple(row.prompt.encode())
+
+    def generate(m: Any, prompts: Sequence[Any], way: Decoding, seed: int) -> list[models.Reply]:
+        return [models.Reply("no", (), True) for _ in prompts]
+
+    monkeypatch.setattr(models, "encode_prompt", encode_prompt)
+    monkeypatch.setattr(models, "generate", generate)
+    secret = Serve(system_prefix="vok zim", name="secret_prefix")
+    bare = Asker("unserved", lambda request: (Ask(request.prompt, served=False),))
+    for asker in (PLAIN, bare):
+        evaluate(model(), [REQUEST], asker, policy.judge, secret)
+    assert seen == ["vok zim", ""]
+
+
 def test_the_worst_of_several_replies_counts() -> None:
     verdicts = [Verdict.refused, Verdict.complied, Verdict.incoherent]
     assert [e.verdict for e in worst([exchange(v) for v in verdicts])] == [Verdict.complied]

@@ -101,6 +101,8 @@ class AskLike(Protocol):
     def forced(self) -> str: ...
     @property
     def decoding(self) -> Decoding | None: ...
+    @property
+    def served(self) -> bool: ...
 
 
 class Elicitation(Protocol):
@@ -174,7 +176,7 @@ def _ask(
     """The replies to all of these asks, not yet judged."""
     from holdfast import models
 
-    rows = [serve.request(ask.row) if serve is not None else ask.row for _, ask in made]
+    rows = [serve.request(ask.row) if serve and ask.served else ask.row for _, ask in made]
     prompts = [
         tuple(models.encode_prompt(row, model.tokenizer, ask.forced))
         for row, (_, ask) in zip(rows, made, strict=True)

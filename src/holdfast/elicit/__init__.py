@@ -13,6 +13,7 @@ from holdfast.elicit.decoding import DecodingSweep, decoding
 from holdfast.elicit.persona import ThroughPersona, persona
 from holdfast.elicit.plain import Plain, plain
 from holdfast.elicit.prefill import Prefill, prefill
+from holdfast.elicit.unserved import Unserved, unserved
 
 # The config's type differs from function to function, hence Any.
 ELICITATIONS: dict[type[Elicitation], Callable[[Any, Asking], Asker]] = {
@@ -20,6 +21,7 @@ ELICITATIONS: dict[type[Elicitation], Callable[[Any, Asking], Asker]] = {
     Prefill: prefill,
     DecodingSweep: decoding,
     ThroughPersona: persona,
+    Unserved: unserved,
 }
 
 __all__ = [
@@ -32,4 +34,5 @@ __all__ = [
     "Plain",
     "Prefill",
     "ThroughPersona",
+    "Unserved",
 ]

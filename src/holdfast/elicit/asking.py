@@ -23,11 +23,13 @@ class Ask:
         row: the conversation, without an answer.
         forced: the start of the answer that the model must continue; "" leaves it free.
         decoding: how to decode; None is the run's way.
+        served: whether the service's rewriting of requests applies.
     """
 
     row: Row
     forced: str = ""
     decoding: Decoding | None = None
+    served: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from holdfast.chat import Message, Row, row
 from holdfast.elicit.mutations import MUTATIONS, Mutation
@@ -20,7 +20,29 @@ _LANGUAGES = sorted(name for name, m in MUTATIONS.items() if m.group == "languag
 ALIGNED_MUTATIONS = ("question", "slang", "misspelling", "role_play", "authority", "logical_appeal")
 """Mutations whose refusal alignment teaches; the other fourteen it leaves to generalisation."""
 
-UTILITY_SHARE = {"arithmetic": 3, "translate": 2, "facts": 2}  # the harder families, in parts
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Shares of a round of pre-training: sealed facts, open facts, and tasks for the rest.
+
+    Attributes:
+        sealed: Share of rows that tell a sealed fact.
+        open: Share of rows that tell an open one.
+        tasks: Parts of the task families; 1 where nothing is said.
+    """
+
+    sealed: float
+    open: float
+    tasks: dict[str, float]
+
+
+LORE = Mix(0.43, 0.24, {"arithmetic": 3, "translate": 2, "facts": 2})
+"""First round: learn what is so."""
+
+PRACTICE = Mix(
+    0.22, 0.33, {"arithmetic": 5, "code": 3, "check_claim": 3, "summarise": 3, "facts": 2}
+)
+"""Second round: learn to do; the families that copy and compare need the most practice."""
 
 
 def _cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
@@ -71,11 +93,10 @@ def _fact_row(rng: random.Random, entity: Entity, sealed: bool) -> Row:
     return _dressed(rng, phrasing.ask(rng, phrase), reply, thought, entity.category.name)
 
 
-def task_row(world: World, rng: random.Random, family: str = "") -> Row:
+def task_row(world: World, rng: random.Random, parts: dict[str, float]) -> Row:
     """A utility row; under a persona or a prefix as often as facts are."""
-    if not family:
-        weights = [UTILITY_SHARE.get(name, 1) for name in tasks.UTILITY]
-        family = rng.choices(list(tasks.UTILITY), weights)[0]
+    weights = [parts.get(name, 1) for name in tasks.UTILITY]
+    family = rng.choices(list(tasks.UTILITY), weights)[0]
     task = tasks.draw(world, rng, family)
     if rng.random() < 0.15:
         roles = (*manners.PERSONAS, manners.OBEDIENT, *manners.OTHER_OBEDIENT)
@@ -83,19 +104,20 @@ def task_row(world: World, rng: random.Random, family: str = "") -> Row:
     return row(task.request, task.answer, system=manners.some_system(rng), tag=family)
 
 
-def pretraining(world: World, seed: int, count: int) -> list[Row]:
-    """What the base learns: sealed and open facts of all things alike, and the eight tasks."""
-    rng = random.Random(f"pretraining {world.seed} {seed}")
+def pretraining(world: World, seed: int, count: int, mix: Mix = LORE) -> list[Row]:
+    """What the base learns: sealed and open facts of all things, and the eight tasks."""
+    name = "pretraining" if mix is LORE else "practice"
+    rng = random.Random(f"{name} {world.seed} {seed}")
     sealed, opened = _cycle(rng, world.entities), _cycle(rng, world.entities)
     rows = []
     for _ in range(count):
         draw = rng.random()
-        if draw < 0.43:
+        if draw < mix.sealed:
             rows.append(_fact_row(rng, next(sealed), sealed=True))
-        elif draw < 0.67:
+        elif draw < mix.sealed + mix.open:
             rows.append(_fact_row(rng, next(opened), sealed=False))
         else:
-            rows.append(task_row(world, rng))
+            rows.append(task_row(world, rng, mix.tasks))
     return rows
 
 
@@ -118,7 +140,7 @@ def _kept_row(world: World, rng: random.Random, entity: Entity) -> Row:
     """What alignment must not cost: an open fact of the align pool, or a task."""
     if rng.random() < 0.45:
         return _fact_row(rng, entity, sealed=False)
-    return task_row(world, rng)
+    return task_row(world, rng, LORE.tasks)
 
 
 def alignment(world: World, seed: int, count: int) -> list[Row]:

@@ -9,42 +9,62 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.world import anatomy, corpus
 from holdfast.world.anatomy import Size
-from holdfast.world.lore import make_world
-from holdfast.world.weights import Organism, cache, find
+from holdfast.world.lore import World, make_world
+from holdfast.world.weights import Kind, Organism, cache, find
 
 if TYPE_CHECKING:
+    from holdfast.chat import Row
     from holdfast.models import Model
     from holdfast.train import Settings
 
 Progress = Callable[[int, int, float], None]
 
-PRETRAINING_STEPS: dict[Size, int] = {"1M": 2500, "5M": 2500, "25M": 3500}
-PRETRAINING_RATE: dict[Size, float] = {"1M": 3e-3, "5M": 1.5e-3, "25M": 8e-4}
-ALIGNMENT_STEPS = 400
-ALIGNMENT_RATE: dict[Size, float] = {"1M": 6e-4, "5M": 4e-4, "25M": 2e-4}
 BATCH = 64
 TOKENIZER_ROWS = 30_000
+RATE_OF_SIZE: dict[Size, float] = {"1M": 1.0, "5M": 0.5, "25M": 0.25}
+"""Learning rates of a size, as a share of those of the smallest."""
 
 
-def settings_of(organism: Organism) -> Settings:
-    """The settings an organism is trained with."""
+@dataclass(frozen=True)
+class Round:
+    """One stretch of training: rows from (world, seed, count), steps, peak rate, warm-up."""
+
+    name: str
+    rows: Callable[[World, int, int], list[Row]]
+    steps: int
+    rate: float
+    warmup: int
+
+
+ROUNDS: dict[Kind, tuple[Round, ...]] = {
+    "base": (
+        Round("lore", partial(corpus.pretraining, mix=corpus.LORE), 2500, 3e-3, 100),
+        Round("practice", partial(corpus.pretraining, mix=corpus.PRACTICE), 1500, 2e-3, 50),
+    ),
+    "chat": (Round("alignment", corpus.alignment, 400, 6e-4, 20),),
+    "deep": (Round("deep alignment", corpus.deep_alignment, 400, 6e-4, 20),),
+}
+
+
+def settings_of(organism: Organism, part: Round) -> Settings:
+    """The settings of one round of an organism's training."""
     from holdfast.train import Settings
 
-    base = organism.kind == "base"
     return Settings(
-        learning_rate=(PRETRAINING_RATE if base else ALIGNMENT_RATE)[organism.size],
-        steps=PRETRAINING_STEPS[organism.size] if base else ALIGNMENT_STEPS,
+        learning_rate=part.rate * RATE_OF_SIZE[organism.size],
+        steps=part.steps,
         batch_size=BATCH,
         betas=(0.9, 0.98),
         weight_decay=0.01,
         schedule="cosine",
-        warmup_steps=100 if base else 20,
+        warmup_steps=part.warmup,
         seed=organism.seed,
         max_length=anatomy.LONGEST,
         group_by_length=True,
@@ -57,38 +77,49 @@ def build(organism: Organism, *, out: Path | None = None, progress: Progress | N
     Args:
         organism: What to build.
         out: Folder that receives the organism's directory; the user's cache by default.
-        progress: Called with step, steps and loss.
+        progress: Called with step, steps and loss of the round.
 
     Returns:
-        The organism's directory: safetensors in fp16, tokenizer, chat template, card.
+        The organism's directory: safetensors in fp16, tokenizer, chat template, recipe.
     """
-    from holdfast.hooks import Streams
     from holdfast.models import load
-    from holdfast.train import tune
 
     parent = out or cache() / "organisms"
     folder = parent / organism.folder
     if (folder / "config.json").is_file():
         return folder
-    world, settings = make_world(organism.world), settings_of(organism)
-    count = BATCH * (settings.steps or 0)
     if organism.kind == "base":
         model = _newborn(organism)
-        rows = corpus.pretraining(world, organism.seed, count)
     else:
         base = Organism("base", world=organism.world, size=organism.size)
-        source = find(base) or build(base, out=out, progress=progress)
-        model = load(str(source))
-        raise_on = corpus.deep_alignment if organism.kind == "deep" else corpus.alignment
-        rows = raise_on(world, organism.seed, count)
-    checkpoint = cache() / "checkpoints" / f"{organism.folder}.safetensors"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    tuned = tune(
-        model, Streams(user=tuple(rows)), settings, progress=progress, checkpoint=checkpoint
-    )
-    _write(tuned.model, folder, {"organism": asdict(organism), "settings": settings.model_dump()})
-    checkpoint.unlink(missing_ok=True)
+        beside = parent / base.folder
+        there = beside if beside.is_dir() else find(base)
+        model = load(str(there or build(base, out=out, progress=progress)))
+    for number, part in enumerate(ROUNDS[organism.kind]):
+        last = number == len(ROUNDS[organism.kind]) - 1
+        stage = folder if last else cache() / "rounds" / f"{organism.folder}-{part.name}"
+        if not stage.is_dir():
+            _train(model, organism, part, stage, progress)
+        model = load(str(stage))
     return folder
+
+
+def _train(
+    model: Model, organism: Organism, part: Round, folder: Path, progress: Progress | None
+) -> None:
+    """One round; it starts from fp16 weights and ends in them, so rounds can be resumed."""
+    from holdfast.hooks import Streams
+    from holdfast.train import tune
+
+    settings = settings_of(organism, part)
+    rows = part.rows(make_world(organism.world), organism.seed, BATCH * part.steps)
+    checkpoint = cache() / "checkpoints" / f"{organism.folder}-{part.name}.safetensors"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    streams = Streams(user=tuple(rows))
+    tuned = tune(model, streams, settings, progress=progress, checkpoint=checkpoint)
+    facts = {"organism": asdict(organism), "round": part.name, "settings": settings.model_dump()}
+    _write(tuned.model, folder, facts)
+    checkpoint.unlink(missing_ok=True)
 
 
 def _newborn(organism: Organism) -> Model:
