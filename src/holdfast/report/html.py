@@ -242,6 +242,7 @@ def write_runs_report(run_folders: Sequence[Path], out: Path) -> Path:
             by_run=by_run,
             verdicts=verdicts,
             answers=[words.answer(run.summary) for run in runs],
+            limit=runs[0].summary.limit if len({run.summary.limit for run in runs}) == 1 else None,
             explain=_glossary(),
         )
     )
