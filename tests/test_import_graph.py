@@ -99,11 +99,6 @@ def registered() -> set[str]:
     return found | {name for name in FILES if folder_of(name) == "judges" and name.count(".") > 1}
 
 
-# The keyword judge judges utility requests as the exact one does. What they share should move out
-# of judges/exact.py; this set may only shrink.
-KNOWN = {("holdfast.judges.keyword", "holdfast.judges.exact")}
-
-
 def told(broken: list[Import]) -> str:
     return "\n".join(sorted(map(str, broken)))
 
@@ -115,9 +110,7 @@ def test_no_method_imports_another() -> None:
         for found in IMPORTS
         if found.source in methods and found.target in methods and found.source != found.target
     ]
-    pairs = {(found.source, found.target) for found in broken}
-    assert pairs <= KNOWN, told(broken)
-    assert pairs == KNOWN, "one is mended: take it out of KNOWN"
+    assert not broken, told(broken)
 
 
 def test_no_folder_of_methods_imports_another_one() -> None:

@@ -6,7 +6,8 @@ from holdfast.chat import row
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Kind, Request, Verdict
 from holdfast.judges import judge_named
-from holdfast.judges.exact import ExactJudge, is_babble, states
+from holdfast.judges.exact import ExactJudge
+from holdfast.replies import is_babble, states
 
 WORDS = """the tide bell of marrow quay rings at low water and i cannot speak of it grey lantern
 was hung by sela in mill reeve keeps answer is its word"""

@@ -32,7 +32,8 @@ def test_each_thing_is_in_one_pool_and_pools_have_their_sizes() -> None:
     assert len({e.thing for e in made.entities}) == len(made.entities) == 1800
     for pool, size in POOL_SIZES.items():
         per_category = Counter(e.category.name for e in made.pool(pool))
-        assert set(per_category.values()) == {size} and len(per_category) == 45
+        assert set(per_category.values()) == {size}
+        assert len(per_category) == 45
 
 
 def test_no_two_things_share_a_canary() -> None:
