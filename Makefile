@@ -39,3 +39,7 @@ bench: .venv/.run  ## list the benchmark commands
 	@echo "Installing the test tools into .venv."
 	@$(PIP) install -c constraints.txt -e '.[test]'
 	@touch $@
+
+.PHONY: docs
+docs: .venv/.run  ## write the pages that are made from the code
+	@$(BIN)/python -m holdfast.pages
