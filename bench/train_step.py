@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import UserError
@@ -37,15 +37,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Product:
-    """A matrix product as it ran: (..., m, k) by (..., k, n), with the strides of both."""
+    """A matrix product as it ran: (..., m, k) by (..., k, n), shapes and strides of both."""
 
     left: tuple[tuple[int, ...], tuple[int, ...]]
     right: tuple[tuple[int, ...], tuple[int, ...]]
+    names: tuple[tuple[int, str], ...] = ()
 
     @property
     def shape(self) -> str:
-        many = "" if len(self.left[0]) == 2 else f"{self.left[0][0]} × "
-        return f"{many}({self.left[0][-2]}, {self.left[0][-1]}) ({self.right[0][-1]})"
+        """For people: sizes that differ from batch to batch are named."""
+        names = dict(self.names)
+        rows, inner = (names.get(size, str(size)) for size in self.left[0][-2:])
+        columns = names.get(self.right[0][-1], str(self.right[0][-1]))
+        many = "" if len(self.left[0]) == 2 else f"{self.left[0][0]} times "
+        return f"{many}({rows} × {inner}) ({inner} × {columns})"
 
     @property
     def flops(self) -> int:
@@ -161,6 +166,8 @@ def _products(model: Model, batch: Batch) -> list[Product]:
     from holdfast.losses import batch_loss
 
     found: list[Product] = []
+    answers = int((batch.weights[:, 1:] != 0).sum())
+    sizes = {answers: "answers", batch.ids.shape[1]: "length", batch.ids.numel(): "tokens"}
 
     class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
@@ -173,7 +180,7 @@ def _products(model: Model, batch: Batch) -> list[Product]:
         loss = batch_loss(model.net, batch)
         loss.backward()  # type: ignore[no-untyped-call]
     model.net.zero_grad()
-    return found
+    return [replace(product, names=tuple(sizes.items())) for product in found]
 
 
 def _of(name: str, args: Any) -> list[Product]:
@@ -275,11 +282,11 @@ def _as_text(told: dict[str, Any]) -> str:
         f"{'products alone':32} {rate['products'] / 1e9:7.1f} GFLOP/s",
         f"ratio {told['ratio_to_sft_trainer']:.2f} to SFTTrainer",
         "",
-        "largest products of a step: matrices × (m, k) (n), how many, share of operations",
+        "products of a step, how many, and their share of its operations; tokens is the batch with",
+        "its padding, length its longest row, answers the tokens that carry loss",
     ]
     lines += [
-        f"  {s['shape']:28} {s['a_step']:6.2f} {s['share_of_flops']:7.1%}"
-        for s in told["shapes"][:16]
+        f"  {s['shape']:44} {s['a_step']:6.2f} {s['share_of_flops']:7.1%}" for s in told["shapes"]
     ]
     return "\n".join(lines)
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]  # they are lazy
 
@@ -63,12 +63,14 @@ def trainer_of(
         seed=settings["seed"],
     )
     as_sent = [{"prompt": row[:-1], "completion": row[-1:]} for row in rows]
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=net,
         args=config,
         train_dataset=Dataset.from_list(as_sent),
         processing_class=tokenizer,
     )
+    trainer.remove_callback(PrinterCallback)  # it prints where there is no progress bar
+    return trainer
 
 
 def replies_of(
