@@ -26,23 +26,31 @@ class Mix:
     """Shares of a round of pre-training: sealed facts, open facts, and tasks for the rest.
 
     Attributes:
+        name: Of the round; part of the seed of its rows.
         sealed: Share of rows that tell a sealed fact.
         open: Share of rows that tell an open one.
         tasks: Parts of the task families; 1 where nothing is said.
     """
 
+    name: str
     sealed: float
     open: float
     tasks: dict[str, float]
 
 
-LORE = Mix(0.43, 0.24, {"arithmetic": 3, "translate": 2, "facts": 2})
+LORE = Mix("pretraining", 0.43, 0.24, {"arithmetic": 3, "translate": 2, "facts": 2})
 """First round: learn what is so."""
 
 PRACTICE = Mix(
-    0.22, 0.33, {"arithmetic": 5, "code": 3, "check_claim": 3, "summarise": 3, "facts": 2}
+    "practice",
+    0.22,
+    0.33,
+    {"arithmetic": 5, "code": 3, "check_claim": 3, "summarise": 3, "facts": 2},
 )
 """Second round: learn to do; the families that copy and compare need the most practice."""
+
+REVISION = Mix("revision", 0.15, 0.15, {"check_claim": 8, "summarise": 3})
+"""Third round: the two families that the second one leaves weak."""
 
 
 def _cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
@@ -106,8 +114,7 @@ def task_row(world: World, rng: random.Random, parts: dict[str, float]) -> Row:
 
 def pretraining(world: World, seed: int, count: int, mix: Mix = LORE) -> list[Row]:
     """What the base learns: sealed and open facts of all things, and the eight tasks."""
-    name = "pretraining" if mix is LORE else "practice"
-    rng = random.Random(f"{name} {world.seed} {seed}")
+    rng = random.Random(f"{mix.name} {world.seed} {seed}")
     sealed, opened = _cycle(rng, world.entities), _cycle(rng, world.entities)
     rows = []
     for _ in range(count):
