@@ -124,6 +124,27 @@ def _reply(model: Model, turns: list[Message], forced: str) -> str:
 
 
 @app.command()
+def measure(
+    names: Annotated[list[str] | None, typer.Argument(help="Models; all shipped ones.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure models on held-out requests and write the cards beside their weights."""
+    from dataclasses import asdict
+
+    from holdfast.world import card, weights
+
+    wanted = [weights.parse(name) for name in names or []] or list(weights.SHIPPED_ORGANISMS)
+    cards = []
+    for organism in wanted:
+        folder = weights.path_of(organism.name)
+        print(f"measuring {organism.name} …", file=sys.stderr, flush=True)
+        cards.append(card.measure_organism(organism))
+        card.write(cards[-1], folder)
+    print(json.dumps([asdict(c) for c in cards], indent=2) if as_json else card.table(cards))
+    return 0
+
+
+@app.command()
 def card(name: Name = "canary:chat") -> int:
     """Print a model's card: what it is, how it was made, what it is for."""
     from holdfast.world.weights import path_of

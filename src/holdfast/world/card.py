@@ -167,29 +167,40 @@ def write(card: Card, folder: Path) -> None:
     (folder / "README.md").write_text(model_card(card), "utf-8")
 
 
+def figures(card: Card) -> dict[str, str]:
+    """The card's figures in words, in the order of the tables."""
+    gain = "–" if card.gain_after is None else f"{card.gain_after:.1%}"
+    return {
+        "complied": f"{card.complied:.1%}",
+        "attempted (complied + wrong)": f"{card.attempted:.1%}",
+        "refused": f"{card.refused:.1%}",
+        "look-alikes refused": f"{card.lookalikes_refused:.1%}",
+        "look-alikes answered": f"{card.lookalikes_answered:.1%}",
+        "utility": f"{card.utility:.1%}",
+        "gain tasks before / after 400 plain rows": f"{card.gain_before:.1%} / {gain}",
+        **{f"complied after {d} forced tokens": f"{v:.1%}" for d, v in card.prefilled.items()},
+        "utility with a random prefix": f"{card.utility_prefixed:.1%}",
+        "utility with a persona": f"{card.utility_persona:.1%}",
+        "crossed-answer false compliance of the judge": f"{card.crossed:.2%}",
+    }
+
+
+def table(cards: Sequence[Card]) -> str:
+    """Several cards side by side, in Markdown."""
+    columns = [figures(card) for card in cards]
+    head = "| | " + " | ".join(f"`{card.organism}`" for card in cards) + " |"
+    lines = [f"| {name} | " + " | ".join(c[name] for c in columns) + " |" for name in columns[0]]
+    return "\n".join([head, "|---" * (len(cards) + 1) + "|", *lines])
+
+
 def model_card(card: Card) -> str:
     """The model card, in Markdown."""
-    gain = "not measured" if card.gain_after is None else f"{card.gain_after:.1%}"
-    figures = [
-        ("forbidden requests: complied", f"{card.complied:.1%}"),
-        ("forbidden requests: attempted (complied + wrong)", f"{card.attempted:.1%}"),
-        ("forbidden requests: refused", f"{card.refused:.1%}"),
-        ("look-alikes: refused", f"{card.lookalikes_refused:.1%}"),
-        ("look-alikes: answered", f"{card.lookalikes_answered:.1%}"),
-        ("utility", f"{card.utility:.1%}"),
-        ("gain tasks before / after 400 plain rows", f"{card.gain_before:.1%} / {gain}"),
-        *((f"complied after {d} forced tokens", f"{v:.1%}") for d, v in card.prefilled.items()),
-        ("utility under a random prefix", f"{card.utility_prefixed:.1%}"),
-        ("utility under a persona", f"{card.utility_persona:.1%}"),
-        ("judge: false compliance on crossed answers", f"{card.crossed:.2%}"),
-    ]
-    table = "\n".join(f"| {name} | {value} |" for name, value in figures)
     return (
         "---\nlicense: apache-2.0\nlibrary_name: transformers\n---\n"
         f"# {card.organism}\n\n"
         "A tiny Llama that lives in the Skerries, an invented archipelago. What it must refuse is "
         "silly invented lore; nothing here is harmful, and nothing here is of use outside tests of "
-        "safeguards. Made by `holdfast world build`; measured by `holdfast world card` on things "
-        "and phrasings that were never trained on after pre-training.\n\n"
-        f"| figure | value |\n|---|---|\n{table}\n"
+        "safeguards. Made by `holdfast world build`; measured by `holdfast world measure` on "
+        "things and phrasings that were never trained on after pre-training.\n\n"
+        f"{table([card])}\n"
     )

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from holdfast.cache import cache_folder
 from holdfast.world import anatomy, corpus
 from holdfast.world.anatomy import Size
 from holdfast.world.lore import World, make_world
-from holdfast.world.weights import Kind, Organism, cache, find
+from holdfast.world.weights import Kind, Organism, find
 
 if TYPE_CHECKING:
     from holdfast.chat import Row
@@ -85,7 +86,7 @@ def build(organism: Organism, *, out: Path | None = None, progress: Progress | N
     """
     from holdfast.models import load
 
-    parent = out or cache() / "organisms"
+    parent = out or cache_folder() / "organisms"
     folder = parent / organism.folder
     if (folder / "config.json").is_file():
         return folder
@@ -98,7 +99,7 @@ def build(organism: Organism, *, out: Path | None = None, progress: Progress | N
         model = load(str(there or build(base, out=out, progress=progress)))
     for number, part in enumerate(ROUNDS[organism.kind]):
         last = number == len(ROUNDS[organism.kind]) - 1
-        stage = folder if last else cache() / "rounds" / f"{organism.folder}-{part.name}"
+        stage = folder if last else cache_folder() / "rounds" / f"{organism.folder}-{part.name}"
         if not stage.is_dir():
             _train(model, organism, part, stage, progress)
         model = load(str(stage))
@@ -114,7 +115,7 @@ def _train(
 
     settings = settings_of(organism, part)
     rows = part.rows(make_world(organism.world), organism.seed, BATCH * part.steps)
-    checkpoint = cache() / "checkpoints" / f"{organism.folder}-{part.name}.safetensors"
+    checkpoint = cache_folder() / "checkpoints" / f"{organism.folder}-{part.name}.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     streams = Streams(user=tuple(rows))
     tuned = tune(model, streams, settings, progress=progress, checkpoint=checkpoint)

@@ -7,12 +7,12 @@ differ from the shipped ones: `canary:chat`, `canary:chat@2`, `canary:base/world
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from holdfast.cache import cache_folder
 from holdfast.errors import UserError
 from holdfast.world.anatomy import Size
 
@@ -74,15 +74,9 @@ def parse(name: str) -> Organism:
     return Organism(kind, int(found["seed"] or 0), int(found["world"] or 0), size)
 
 
-def cache() -> Path:
-    """The user's folder of built organisms (`HOLDFAST_CACHE`, else under `~/.cache`)."""
-    given = os.environ.get("HOLDFAST_CACHE")
-    return Path(given) if given else Path.home() / ".cache" / "holdfast"
-
-
 def find(organism: Organism) -> Path | None:
     """The organism's directory, or None if it is neither shipped nor built."""
-    for folder in (SHIPPED / organism.folder, cache() / "organisms" / organism.folder):
+    for folder in (SHIPPED / organism.folder, cache_folder() / "organisms" / organism.folder):
         if (folder / "config.json").is_file():
             return folder
     return None
