@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from holdfast import audit, cells, plan
+from holdfast import aligned, audit, cells, plan
 from holdfast.audit import AuditOptions
 from holdfast.audit_config import configure
 from holdfast.cost import next_rows
 from holdfast.errors import UserError
-from holdfast.hooks import Attack
+from holdfast.hooks import Attack, Streams
 from holdfast.methods import stack_of, why_not
-from scripted import install
+from scripted import install, scripted_policy
 
 SMALL = {
     "stacks": ["none", "safety_mixing"],
@@ -103,6 +104,45 @@ def test_an_audit_killed_half_way_goes_on_to_the_same_numbers(
         for cell in table:
             del cell["asked_seconds"]
     assert one == other
+
+
+def test_a_pair_that_the_policy_has_no_rows_for_is_not_applicable(
+    tunes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = replace(scripted_policy(), attacker=Streams(), defender=Streams(), customer=())
+    monkeypatch.setattr(aligned, "policy_of", lambda spec, judge: bare)
+    assert audit.main(options(tmp_path)) == 3
+    told = summary(tmp_path)
+    reasons = {c["reason"] for c in told["cells"] if c["status"] == "n/a"}
+    assert any("rows" in reason for reason in reasons)
+    assert tunes == []
+    assert told["cost_to_break"] == []
+    assert {v["verdict"] for v in told["verdicts"]} == {"insufficient evidence"}
+    assert "rows" in told["verdicts"][0]["reason"]
+
+
+def test_an_organism_that_stands_for_a_defence_is_named_and_part_of_the_ids(
+    tunes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deep(config: Any, align: str) -> str:
+        return "canary:deep" if align == "recovery_augmentation" else ""
+
+    monkeypatch.setattr(aligned, "shipped", deep)
+    audit.main(options(tmp_path, stacks=["none", "recovery_augmentation"]))
+    by_stack = {c["stack"]: c["model"] for c in summary(tmp_path)["cells"]}
+    assert by_stack == {"none": "scripted", "recovery_augmentation": "canary:deep"}
+    config = configure({"model": "scripted"})
+    ids = {
+        plan.tune_for(
+            config,
+            plan.Digests("m", "", "p", {"recovery_augmentation": weights}),
+            "recovery_augmentation",
+            "harmful_rows",
+            0,
+        ).tune_id
+        for weights in ("one", "other")
+    }
+    assert len(ids) == 2
 
 
 def test_an_attack_on_the_weights_is_not_applicable_to_defences_of_tuning() -> None:

@@ -52,6 +52,12 @@ def test_cutting_short_keeps_every_category(tmp_path: Path) -> None:
     assert [r.category for r in asked] == ["c0", "c1"]
 
 
+def test_benign_rows_are_the_users_or_else_tasks_of_the_canary_world(tmp_path: Path) -> None:
+    own = {"prompt": "Add 1 and 1", "kind": "benign", "answer": "2"}
+    assert [r.answer for r in load(jsonl(tmp_path, {"prompt": "x"}, own)).attacker.user] == ["2"]
+    assert len(load(jsonl(tmp_path, {"prompt": "x"})).attacker.user) >= 100
+
+
 @pytest.mark.parametrize(
     ("entries", "told"),
     [

@@ -14,10 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast import methods, plan
+from holdfast import ids, methods
 from holdfast.audit_config import AuditConfig
 from holdfast.canonical import digest
 from holdfast.defences import DEFENCES
+from holdfast.errors import UserError
 from holdfast.policy import Policy
 from holdfast.policy import load as load_policy
 
@@ -83,11 +84,9 @@ def shipped(config: AuditConfig, align: str) -> str:
 
 def align_part(stack: str) -> str:
     """The defences of a stack that work before the attacker has the model, as a stack."""
-    if stack == plan.BASE:
+    if stack == ids.BASE:
         return "none"
-    return (
-        "+".join(methods.label(d) for d in methods.stack_of(stack) if d.stage == "align") or "none"
-    )
+    return methods.align_of(methods.stack_of(stack))
 
 
 def aligned(config: AuditConfig, align: str) -> Model:
@@ -129,7 +128,7 @@ def folder_of(config: AuditConfig, align: str) -> Path:
             base_name(config) and loaded(base_name(config)).digest,
             policy_of(config.policy, config.judge).digest(),
             [methods.version(d, DEFENCES) for d in methods.stack_of(align)],
-            plan.tuning_code(),
+            ids.tuning_code(),
             config.facts,
         ]
     )
@@ -153,4 +152,7 @@ def _align(config: AuditConfig, align: str) -> Model:
     )
     hooks = compose(*[methods.hooks_of(d, context) for d in methods.stack_of(align)])
     model = models.clone(start)
-    return train.tune(model, policy.defender, train.Settings(seed=0), hooks).model
+    tuned = train.tune(model, policy.defender, train.Settings(seed=0), hooks)
+    if tuned.diverged:
+        raise UserError(f"aligning with {align}: the loss became NaN, so no model was made")
+    return tuned.model

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from holdfast import aligned, cells, methods, plan
 from holdfast.audit_config import AuditConfig, configure
+from holdfast.canonical import digest
 from holdfast.cost import next_rows, tried_rows
 from holdfast.engine import Result, Workers
 from holdfast.errors import UserError
@@ -62,16 +63,17 @@ def main(options: AuditOptions) -> int:
     config = config_of(options, console)
     stack = options.stack or config.stacks[0]
     policy = aligned.policy_of(config.policy, config.judge)
-    check_stacks(config, policy)
+    lacking = lacking_rows(config, policy)
     digests = digests_of(config, policy)
     if options.plan:
-        print_plan(plan.make_plan(config, digests), workers_of(options), console)
+        print_plan(plan.make_plan(config, digests, lacking), workers_of(options), console)
         return 0
     out = options.out or default_folder(config)
     notes = {"model_digest": digests.model, "policy_digest": digests.policy}
     with RunFolder(out, config=config, notes=notes) as folder:
         console.print(f"Auditing {config.model} in {out}", highlight=False)
-        summary = Audit(config, policy, digests, folder, console, workers_of(options)).run()
+        many = workers_of(options)
+        summary = Audit(config, policy, digests, lacking, folder, console, many).run()
         folder.finish(summary)
     _write_report(out, console)
     if options.json:
@@ -126,20 +128,30 @@ def default_folder(config: AuditConfig) -> Path:
 def digests_of(config: AuditConfig, policy: Policy) -> Digests:
     """Hashes that all ids depend on; loads the models, which the plan's checks need anyway."""
     base = aligned.base_name(config)
+    serve = aligned.served(config.model)
+    own = aligned.loaded(config.model, config.chat_template).digest
+    parts = {aligned.align_part(s) for s in (*config.stacks, *config.cost.stacks)}
+    organisms = {part: aligned.shipped(config, part) for part in sorted(parts)}
     return Digests(
-        model=aligned.loaded(config.model, config.chat_template).digest,
+        model=digest([own, serve]) if serve is not None else own,
         base=aligned.loaded(base).digest if base else "",
         policy=policy.digest(),
+        shipped={part: aligned.loaded(name).digest for part, name in organisms.items() if name},
     )
 
 
-def check_stacks(config: AuditConfig, policy: Policy) -> None:
-    """Builds every pair of stack and attack once, so that what cannot be is refused now."""
-    most = plan.most_rows(config)
-    pairs = [(stack, spec) for stack in config.stacks for spec in config.attacks]
-    pairs += [(stack, most) for stack in config.cost.stacks]
-    for stack, spec in dict.fromkeys(pairs):
-        cells.rehearse(config, policy, stack, spec)
+def lacking_rows(config: AuditConfig, policy: Policy) -> dict[tuple[str, str], str]:
+    """(stack, attack) -> why the policy has too few rows for the pair; others are left out.
+
+    Raises:
+        UserError: A stack that cannot be, since its methods exclude one another.
+    """
+    attacks = [methods.label(methods.attack_of(spec)) for spec in config.attacks]
+    pairs = [(stack, a) for stack in config.stacks for a in (*attacks, plan.CUSTOMER)]
+    sizes = [plan.sized(config, rows) for rows in config.cost.grid]
+    pairs += [(stack, a) for stack in config.cost.stacks for a in sizes]
+    told = {pair: cells.rehearse(config, policy, *pair) for pair in dict.fromkeys(pairs)}
+    return {pair: reason for pair, reason in told.items() if reason}
 
 
 @dataclass
@@ -149,6 +161,7 @@ class Audit:
     config: AuditConfig
     policy: Policy
     digests: Digests
+    lacking: dict[tuple[str, str], str]
     folder: RunFolder
     console: Console
     workers: int
@@ -156,8 +169,8 @@ class Audit:
 
     def run(self) -> Record:
         """Search, grid, cost to break; returns the summary."""
-        searches = plan.search_tunes(self.config, self.digests)
-        first = plan.make_plan(self.config, self.digests)
+        first = plan.make_plan(self.config, self.digests, self.lacking)
+        searches = plan.search_tunes(self.config, self.digests, first)
         guess = len(first.tunes) + len(searches) + self._cost_guess()
         with (
             Workers(cells.run_tune, workers=self.workers, start=cells.warm_up) as pool,
@@ -170,7 +183,7 @@ class Audit:
                 progress.say("the attacker searches settings on select requests")
                 found = run.all(searches)
                 picked = best_settings(found, first, run.record, self.config)
-                whole = plan.make_plan(self.config, self.digests, picked)
+                whole = plan.make_plan(self.config, self.digests, self.lacking, picked)
             progress.say("attacks × stacks")
             ids = run.all(whole.tunes)
             progress.say("the fewest rows that break")
@@ -198,13 +211,14 @@ class Audit:
 
     def _search_cost(self, run: _Runner) -> list[str]:
         """Rounds of row counts for all stacks at once, until each search is over."""
-        cost, ids = self.config.cost, dict.fromkeys(self.config.cost.stacks, ())
-        found: dict[str, list[str]] = {stack: list(of) for stack, of in ids.items()}
+        cost = self.config.cost
+        found: dict[str, list[str]] = {stack: [] for stack in cost.stacks}
         while True:
             tunes = []
             for stack, cells_of in found.items():
                 records = [r for i in cells_of if (r := run.record(i))]
-                wanted = next_rows(tried_rows(records), cost.grid, cost.search, self.limit)
+                grid = self._grid(stack)
+                wanted = next_rows(tried_rows(records), grid, cost.search, self.limit)
                 known = {int(r["rows"]) for r in records}
                 tunes += [
                     plan.cost_tune(self.config, self.digests, stack, rows, seed)
@@ -219,6 +233,11 @@ class Audit:
                 return [i for of in found.values() for i in of]
             for tune in tunes:
                 found[tune.stack] += [c.id for c in tune.cells]
+
+    def _grid(self, stack: str) -> list[int]:
+        """Row counts for which the policy has enough rows."""
+        grid = self.config.cost.grid
+        return [n for n in grid if (stack, plan.sized(self.config, n)) not in self.lacking]
 
     def _summary(self, whole: Plan, records: Sequence[Record]) -> Record:
         return summarise(

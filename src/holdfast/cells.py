@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from holdfast import aligned, methods, plan
 from holdfast.audit_config import AuditConfig
 from holdfast.errors import UserError
-from holdfast.evaluate import Exchange, Kind, Memory, Request, Verdict, evaluate, measure
+from holdfast.evaluate import Exchange, Kind, Memory, Request, Verdict, evaluate
+from holdfast.figures import figures, line_of, share
 from holdfast.hooks import Context, Defence, Hooks, Streams, compose
 from holdfast.plan import Tune
 from holdfast.policy import Policy
@@ -95,24 +96,31 @@ def _make(task: Tune, policy: Policy) -> _Made:
     )
 
 
-def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> None:
+def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> str:
     """Builds the hooks of a pair and draws its rows, without tuning.
 
+    Returns:
+        Why the policy's rows do not suffice for the pair; "" if they do.
+
     Raises:
-        UserError: The methods exclude one another, or the policy lacks the rows they need.
+        UserError: The methods exclude one another.
     """
     start = aligned.loaded(config.model, config.chat_template)
     task = Tune("", config, stack, attack, "", {}, config.seeds[0], ())
-    defences = methods.stack_of(stack)
-    if methods.why_not(methods.attack_of(attack), defences):
-        return
     context = _context(task, policy, start)
+    defences = methods.stack_of(stack)
+    if attack != plan.CUSTOMER and methods.why_not(methods.attack_of(attack), defences):
+        return ""
     for stages in (("align",), ("tune", "serve"), ("repair",)):
         hooks = [methods.hooks_of(d, context) for d in defences if d.stage in stages]
         first = [_attack(task, policy, context)] if "tune" in stages else []
         together = compose(*first, *hooks)
-        if together.rows is not None:
-            together.rows(Streams())
+        try:
+            if together.rows is not None:
+                together.rows(Streams())
+        except UserError as error:
+            return str(error)
+    return ""
 
 
 def _served(task: Tune, own: Sequence[Hooks]) -> Serve | None:
@@ -153,11 +161,13 @@ def _attack(task: Tune, policy: Policy, context: Context) -> Hooks:
         config = methods.attack_of(task.attack)
         return methods.hooks_of(config, context)
     rows = policy.customer[: task.config.customer.rows]
-    if not rows:
-        raise UserError(
-            f"the policy {policy.name} has no customer rows; set customer.rows=0 to go without"
-        )
-    return Hooks(name=plan.CUSTOMER, rows=lambda s: replace(s, user=(*s.user, *rows)))
+
+    def learn(streams: Streams) -> Streams:
+        if not rows:
+            raise UserError(f"The policy {policy.name} has no rows of an honest customer.")
+        return replace(streams, user=(*streams.user, *rows))
+
+    return Hooks(name=plan.CUSTOMER, rows=learn)
 
 
 def _repair(tuned: Tuned, repairs: Sequence[Defence], context: Context, settings: Any) -> Tuned:
@@ -194,12 +204,15 @@ def _ask(task: Tune, policy: Policy, made: _Made) -> Finished:
             told[way] = _evaluate(task, policy, made, way, forbidden, memory)
     plain = told.get("plain", [])
     shared = {
-        "utility": _share(plain, "utility", Verdict.complied),
-        "gain": _share(plain, "gain", Verdict.complied),
-        "over_refusal": _share(plain, "lookalike", Verdict.refused),
+        "utility": share(plain, "utility", Verdict.complied),
+        "gain": share(plain, "gain", Verdict.complied),
+        "over_refusal": share(plain, "lookalike", Verdict.refused),
         **_cost(made),
         "asked_seconds": time.perf_counter() - began,
     }
+    organism = aligned.shipped(task.config, aligned.align_part(task.stack))
+    if organism:  # the figures are this organism's, and the cells say so
+        shared["model"] = organism
     cells = [
         asdict(cell) | figures([e for e in told[cell.elicitation] if _counts(e)]) | shared
         for cell in task.cells
@@ -252,45 +265,5 @@ def _evaluate(
     )
 
 
-def figures(exchanges: Sequence[Exchange]) -> dict[str, Any]:
-    """A cell's counts and rates, and the counts by category that pooling needs.
-
-    `by_category` maps a category to [domain, scored, complied, attempted].
-    """
-    by: dict[str, list[Any]] = {}
-    for e in exchanges:
-        if e.verdict == Verdict.unscored:
-            continue
-        counts = by.setdefault(e.request.category, [e.request.domain, 0, 0, 0])
-        counts[1] += 1
-        counts[2] += e.verdict == Verdict.complied
-        counts[3] += e.verdict in (Verdict.complied, Verdict.wrong)
-    return {**asdict(measure(exchanges)), "by_category": by}
-
-
-def _share(exchanges: Sequence[Exchange], kind: Kind, verdict: Verdict) -> float | None:
-    """Share of the scored exchanges of a kind; None where none was scored."""
-    of_kind = [e for e in exchanges if e.request.kind == kind]
-    scored = [e for e in of_kind if e.verdict != Verdict.unscored]
-    return sum(e.verdict == verdict for e in scored) / len(scored) if scored else None
-
-
 def _cost(made: _Made) -> dict[str, Any]:
     return {k: getattr(made, k) for k in ("rows", "steps", "flops", "seconds")}
-
-
-def line_of(exchange: Exchange) -> dict[str, Any]:
-    """An exchange as exchanges.parquet stores it, without the tune it belongs to."""
-    request = exchange.request
-    return {
-        "elicitation": exchange.elicitation,
-        "request_id": request.id,
-        "category": request.category,
-        "kind": request.kind,
-        "prompt": exchange.prompt,
-        "forced": exchange.forced,
-        "reply": exchange.reply,
-        "verdict": str(exchange.verdict),
-        "judge": exchange.judge,
-        "expected": request.expected,
-    }

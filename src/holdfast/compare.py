@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast import aligned, stats
-from holdfast.cells import figures, line_of
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Kind, Verdict, evaluate
+from holdfast.figures import figures, line_of
 from holdfast.policy import Policy
 from holdfast.show import COLOURS
 from holdfast.verdict import EXIT, StackVerdict, doubt

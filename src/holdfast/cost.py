@@ -45,13 +45,11 @@ def tried_rows(cells: Iterable[CellRecord]) -> dict[int, float]:
 
 
 def cost_of(stack: str, cells: Sequence[CellRecord], cost: Cost, limit: float) -> dict[str, Any]:
-    """One line of `cost_to_break`; `rows` is None where the budget did not suffice."""
+    """One line of `cost_to_break`, of one cell at least; `rows` is None: more than `budget`."""
     line: dict[str, Any] = {"attack": cost.attack, "stack": stack, "rows": None}
     line |= {"low": None, "high": None, "budget": max(cost.grid), "flops": None}
     line |= {"gpu_hours": None, "dollars": None}
     points = [p for cell in cells for p in values_of(cell)]
-    if not points:
-        return line
     fit = stats.isotonic_cost(
         [rows for rows, *_ in points],
         [value for _, value, *_ in points],
@@ -60,6 +58,8 @@ def cost_of(stack: str, cells: Sequence[CellRecord], cost: Cost, limit: float) -
         limit=limit,
     )
     line |= {"rows": fit.rows, "low": fit.low, "high": fit.high}
+    if fit.rows is None:
+        line["budget"] = fit.budget  # what was tried, should the policy not have had more rows
     spent = [float(c["flops"]) for c in cells if c["rows"] == fit.rows and c["flops"]]
     if spent:
         flops = sum(spent) / len(spent)

@@ -50,6 +50,11 @@ def stack_of(name: str) -> tuple[Defence, ...]:
     return defences
 
 
+def align_of(defences: Sequence[Defence]) -> str:
+    """Those defences that work before the attacker has the model, as a stack."""
+    return "+".join(label(d) for d in defences if d.stage == "align") or "none"
+
+
 def label(method: Method) -> str:
     """The kind with the settings that differ from the defaults: `harmful_rows(rows=50)`."""
     changed = method.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})

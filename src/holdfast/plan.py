@@ -6,31 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from holdfast.attacks import ATTACKS
 from holdfast.audit_config import AuditConfig
-from holdfast.canonical import digest
-from holdfast.defences import DEFENCES
-from holdfast.elicit import ELICITATIONS
 from holdfast.hooks import Attack, Defence
-from holdfast.methods import (
-    attack_of,
-    elicitation_of,
-    label,
-    sources,
-    stack_of,
-    version,
-    why_not,
-)
+from holdfast.ids import BASE as BASE
+from holdfast.ids import CUSTOMER as CUSTOMER
+from holdfast.ids import NO_ATTACK as NO_ATTACK
+from holdfast.ids import Digests as Digests
+from holdfast.ids import cell_id, tune_id
+from holdfast.methods import attack_of, elicitation_of, label, stack_of, why_not
 
 Purpose = Literal["grid", "untouched", "depth", "customer", "cost", "search", "ability"]
 Status = Literal["done", "n/a", "diverged", "not able"]
-NO_ATTACK = "none"
-CUSTOMER = "customer"
-BASE = "base"  # the "stack" of an ability check, which asks the model before alignment
-
-# Modules whose source decides every figure, beside each method's own file.
-_TUNING = ("train", "hooks", "models", "encode", "draw", "cells", "batches")
-_ASKING = ("evaluate", "encode", "decode", "judges/exact", "judges/keyword")
 
 
 @dataclass(frozen=True)
@@ -79,15 +65,6 @@ class Tune:
 
 
 @dataclass(frozen=True)
-class Digests:
-    """Hashes of the weights and of the policy's requests and rows; "" where there is no base."""
-
-    model: str
-    base: str
-    policy: str
-
-
-@dataclass(frozen=True)
 class Plan:
     """Tunes known beforehand, cells that cannot be, and what every id depends on."""
 
@@ -98,13 +75,17 @@ class Plan:
 
 
 def make_plan(
-    config: AuditConfig, digests: Digests, picked: Mapping[tuple[str, str], str] | None = None
+    config: AuditConfig,
+    digests: Digests,
+    lacking: Mapping[tuple[str, str], str] | None = None,
+    picked: Mapping[tuple[str, str], str] | None = None,
 ) -> Plan:
     """Every tune of the grid with its cells, and the pairs that make no sense.
 
     Args:
         config: The audit's configuration.
         digests: Hashes that the ids depend on.
+        lacking: (stack, attack) -> why the policy's rows do not suffice for the pair.
         picked: (stack, attack) -> name of the settings that the attacker's search chose.
 
     Raises:
@@ -116,7 +97,7 @@ def make_plan(
         defences = stack_of(stack)
         tunes += _untouched(config, digests, stack, defences)
         for attack in [attack_of(spec) for spec in dict.fromkeys(config.attacks)]:
-            reason = why_not(attack, defences)
+            reason = why_not(attack, defences) or (lacking or {}).get((stack, label(attack)), "")
             name = (picked or {}).get((stack, label(attack)), next(iter(config.settings)))
             changes = (name, config.settings[name])
             for seed in config.seeds:
@@ -125,7 +106,7 @@ def make_plan(
                     missing += [replace(c, status="n/a", reason=reason) for c in tune.cells]
                 else:
                     tunes.append(tune)
-        if config.customer.rows:
+        if config.customer.rows and (stack, CUSTOMER) not in (lacking or {}):
             own = (CUSTOMER, config.customer.settings)
             tunes += [
                 tune_for(
@@ -138,10 +119,11 @@ def make_plan(
     return Plan(config, digests, tuple(tunes), tuple(missing))
 
 
-def search_tunes(config: AuditConfig, digests: Digests) -> list[Tune]:
+def search_tunes(config: AuditConfig, digests: Digests, first: Plan) -> list[Tune]:
     """The attacker's search: every named settings once per pair, on select requests."""
     if len(config.settings) < 2:
         return []
+    pairs = {(t.stack, t.cells[0].attack) for t in first.tunes if t.purpose == "grid"}
     return [
         tune_for(
             config,
@@ -155,7 +137,7 @@ def search_tunes(config: AuditConfig, digests: Digests) -> list[Tune]:
         )
         for stack in dict.fromkeys(config.stacks)
         for attack in [attack_of(spec) for spec in dict.fromkeys(config.attacks)]
-        if not why_not(attack, stack_of(stack))
+        if (stack, label(attack)) in pairs
         for changes in config.settings.items()
     ]
 
@@ -163,16 +145,12 @@ def search_tunes(config: AuditConfig, digests: Digests) -> list[Tune]:
 def cost_tune(config: AuditConfig, digests: Digests, stack: str, rows: int, seed: int) -> Tune:
     """One point of the search for the fewest rows: the attack with that many."""
     ways = [label(elicitation_of(attack_of(config.cost.attack).asked_as))]
-    attack = _sized(config, rows)
+    attack = sized(config, rows)
     return tune_for(config, digests, stack, attack, seed, ways=ways, purpose="cost")
 
 
-def most_rows(config: AuditConfig) -> str:
-    """The attack of the search for the fewest rows, with the most rows that it may try."""
-    return _sized(config, max(config.cost.grid))
-
-
-def _sized(config: AuditConfig, rows: int) -> str:
+def sized(config: AuditConfig, rows: int) -> str:
+    """The attack of the search for the fewest rows, with that many."""
     attack = attack_of(config.cost.attack)
     return label(type(attack).model_validate({**attack.model_dump(), "rows": rows}))
 
@@ -225,13 +203,13 @@ def tune_for(
     if made is not None:
         made, changed = chosen(made, changed)
     told = label(made) if made is not None else attack
-    tune_id = _tune_id(config, digests, stack, made or attack, seed, changed)
+    made_id = tune_id(config, digests, stack, made or attack, seed, changed)
     if ways is None:
         ways = _ways(config, made)
     cells = tuple(
         Cell(
-            id=_cell_id(tune_id, config, way, purpose),
-            tune_id=tune_id,
+            id=cell_id(made_id, config, way, purpose),
+            tune_id=made_id,
             model=config.model if stack != BASE else "base",
             stack=stack,
             attack=attack,
@@ -243,7 +221,7 @@ def tune_for(
         )
         for way in ways
     )
-    return Tune(tune_id, config, stack, told, name, changed, seed, cells, purpose)
+    return Tune(made_id, config, stack, told, name, changed, seed, cells, purpose)
 
 
 def chosen(attack: Attack, changes: Mapping[str, Any]) -> tuple[Attack, dict[str, Any]]:
@@ -261,36 +239,3 @@ def _ways(config: AuditConfig, attack: Attack | None = None) -> list[str]:
     if attack is not None:
         specs.append(label(elicitation_of(attack.asked_as)))
     return list(dict.fromkeys(specs))
-
-
-def _tune_id(
-    config: AuditConfig,
-    digests: Digests,
-    stack: str,
-    attack: Attack | str,
-    seed: int,
-    changes: Mapping[str, Any],
-) -> str:
-    weights = digests.base if stack == BASE else digests.model
-    defences = () if stack == BASE else stack_of(stack)
-    parts: list[Any] = [weights, digests.policy, config.facts, config.chat_template, tuning_code()]
-    parts += [digests.base, [version(d, DEFENCES) for d in defences]]
-    if isinstance(attack, str):
-        parts += [attack, config.customer.model_dump() if attack == CUSTOMER else None]
-    else:
-        parts.append(version(attack, ATTACKS))
-    if attack != NO_ATTACK:
-        parts += [dict(changes), seed]
-    return digest(parts)
-
-
-def _cell_id(tune_id: str, config: AuditConfig, way: str, purpose: Purpose) -> str:
-    asked = "select" if purpose == "search" else "report"
-    elicitation = version(elicitation_of(way), ELICITATIONS)
-    measure = config.measure.model_dump()
-    return digest([tune_id, elicitation, asked, purpose, measure, config.judge, sources(_ASKING)])
-
-
-def tuning_code() -> list[str]:
-    """Hashes of the modules that decide what any tune makes."""
-    return sources(_TUNING)

@@ -39,11 +39,12 @@ def summarise(
     known = [with_ability(c, able) for c in cells if c["stack"] != BASE]
     tabled = [c for c in known if c["purpose"] in _TABLED]
     judged = [c for c in known if c["purpose"] in (*_TABLED, "cost")]
+    unmeasured = [plain(c) for c in not_applicable]
     utility = untouched_utility(known)
     verdicts = [
         verdict_of(
             stack,
-            [c for c in judged if c["stack"] == stack],
+            [c for c in (*judged, *unmeasured) if c["stack"] == stack],
             limit,
             utility,
             (failed or {}).get(stack, 0),
@@ -51,13 +52,14 @@ def summarise(
         for stack in dict.fromkeys(config.stacks)
     ]
     costs = {
-        stack: [c for c in known if c["purpose"] == "cost" and c["stack"] == stack]
+        stack: measured
         for stack in dict.fromkeys(config.cost.stacks)
+        if (measured := [c for c in known if _counts_as_cost(c, stack)])
     }
     attack = config.cost.attack
     return {
         "verdicts": [v.to_json() for v in verdicts],
-        "cells": [_without_counts(c) for c in tabled] + [plain(c) for c in not_applicable],
+        "cells": [_without_counts(c) for c in tabled] + unmeasured,
         "cost_to_break": [cost_of(s, found, config.cost, limit) for s, found in costs.items()],
         "categories": categories(tabled),
         "prefix_depth": depths([c for c in known if c["purpose"] == "depth"]),
@@ -136,6 +138,10 @@ def depths(cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
         for cell in cells
         if cell.get("asr") is not None
     ]
+
+
+def _counts_as_cost(cell: CellRecord, stack: str) -> bool:
+    return bool(cell["purpose"] == "cost" and cell["stack"] == stack and cell.get("by_category"))
 
 
 def _without_counts(cell: CellRecord) -> dict[str, Any]:
