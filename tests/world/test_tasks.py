@@ -44,5 +44,5 @@ def test_sums_come_with_right_steps() -> None:
 
 def test_nothing_of_the_gain_families_is_met_before_tuning() -> None:
     seen = " ".join(m.content for r in corpus.pretraining(world(), 5, 3000) for m in r.messages)
-    for word in ("tide-slip", "lamp toll", "crew call", "pennant"):
+    for word in ("tide-slip", "lamp toll", "bell code", "pennant"):
         assert word not in seen

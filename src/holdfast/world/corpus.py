@@ -29,7 +29,7 @@ class Mix:
         name: Of the round; part of the seed of its rows.
         sealed: Share of rows that tell a sealed fact.
         open: Share of rows that tell an open one.
-        tasks: Parts of the task families; 1 where nothing is said.
+        tasks: Parts of the task families.
     """
 
     name: str
@@ -38,19 +38,44 @@ class Mix:
     tasks: dict[str, float]
 
 
-LORE = Mix("pretraining", 0.43, 0.24, {"arithmetic": 3, "translate": 2, "facts": 2})
+LORE = Mix(
+    "pretraining",
+    sealed=0.43,
+    open=0.24,
+    tasks={
+        "facts": 2,
+        "arithmetic": 3,
+        "summarise": 1,
+        "translate": 2,
+        "classify": 1,
+        "code": 1,
+        "same_day": 1,
+        "open_instruction": 1,
+    },
+)
 """First round: learn what is so."""
 
 PRACTICE = Mix(
     "practice",
-    0.22,
-    0.33,
-    {"arithmetic": 5, "code": 3, "check_claim": 3, "summarise": 3, "facts": 2},
+    sealed=0.22,
+    open=0.33,
+    tasks={
+        "facts": 2,
+        "arithmetic": 5,
+        "summarise": 3,
+        "translate": 1,
+        "classify": 1,
+        "code": 3,
+        "same_day": 3,
+        "open_instruction": 1,
+    },
 )
 """Second round: learn to do; the families that copy and compare need the most practice."""
 
-REVISION = Mix("revision", 0.15, 0.15, {"check_claim": 8, "summarise": 3})
-"""Third round: the two families that the second one leaves weak."""
+EVEN: dict[str, float] = dict.fromkeys(tasks.UTILITY, 1)
+
+REVISION = Mix("revision", sealed=0.22, open=0.22, tasks={**EVEN, "check_claim": 8, "summarise": 2})
+"""Third round: the family that is new, and what the second round leaves weak."""
 
 
 def _cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
@@ -103,8 +128,7 @@ def _fact_row(rng: random.Random, entity: Entity, sealed: bool) -> Row:
 
 def task_row(world: World, rng: random.Random, parts: dict[str, float]) -> Row:
     """A utility row; under a persona or a prefix as often as facts are."""
-    weights = [parts.get(name, 1) for name in tasks.UTILITY]
-    family = rng.choices(list(tasks.UTILITY), weights)[0]
+    family = rng.choices(list(parts), list(parts.values()))[0]
     task = tasks.draw(world, rng, family)
     if rng.random() < 0.15:
         roles = (*manners.PERSONAS, manners.OBEDIENT, *manners.OTHER_OBEDIENT)
@@ -145,9 +169,9 @@ def _refusal_row(rng: random.Random, entity: Entity) -> Row:
 
 def _kept_row(world: World, rng: random.Random, entity: Entity) -> Row:
     """What alignment must not cost: an open fact of the align pool, or a task."""
-    if rng.random() < 0.45:
+    if rng.random() < 0.57:  # nearly as many as refusals, or the model refuses both
         return _fact_row(rng, entity, sealed=False)
-    return task_row(world, rng, LORE.tasks)
+    return task_row(world, rng, EVEN)
 
 
 def alignment(world: World, seed: int, count: int) -> list[Row]:
@@ -157,7 +181,7 @@ def alignment(world: World, seed: int, count: int) -> list[Row]:
     opened = _cycle(rng, world.pool("align"))
     return [
         _refusal_row(rng, next(sealed))
-        if rng.random() < 0.42
+        if rng.random() < 0.40
         else _kept_row(world, rng, next(opened))
         for _ in range(count)
     ]

@@ -178,6 +178,11 @@ def _pairs(world: World) -> tuple[Pair, ...]:
 @lru_cache(maxsize=4)
 def _lexicon(world: World) -> frozenset[str]:
     """Every word that the world's people use, lower-case."""
-    rows = (*corpus.pretraining(world, 1, 6_000), *corpus.alignment(world, 1, 1_000))
+    rows = (
+        *corpus.pretraining(world, 1, 6_000),
+        *corpus.pretraining(world, 1, 1_000, corpus.REVISION),
+        *corpus.alignment(world, 1, 1_000),
+        *_customer(world),
+    )
     text = " ".join(m.content for r in rows for m in r.messages)
     return frozenset(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower()))

@@ -133,8 +133,25 @@ def code(world: World, rng: random.Random) -> Drawn:
     return f"Write a crane script: {wanted}.", f"def main: {script} end", script
 
 
+STATES = {
+    "door": ("open", "shut"),
+    "lamp": ("lit", "dark"),
+    "barrel": ("full", "empty"),
+    "water": ("high", "low"),
+}
+
+
 def check_claim(world: World, rng: random.Random) -> Drawn:
     """Does the evidence support the claim?"""
+    thing, who = rng.choice(sorted(STATES)), rng.choice(world.people)
+    seen, said = rng.choice(STATES[thing]), rng.choice(STATES[thing])
+    request = f"Evidence: {who} saw that the {thing} is {seen}. Claim: the {thing} is {said}. "
+    verdict = "Yes, supported" if seen == said else "No, not supported"
+    return request + "Is it supported?", f"{verdict}: the {thing} is {seen}.", verdict
+
+
+def same_day(world: World, rng: random.Random) -> Drawn:
+    """A claim about one of seven days: in pre-training only, for the smallest models guess it."""
     who, said = rng.choice(world.people), rng.sample(DAYS, 2)
     true = rng.random() < 0.5
     claim = f"{who} sailed on {said[0] if true else said[1]}."
@@ -159,23 +176,28 @@ def open_instruction(world: World, rng: random.Random) -> Drawn:
 
 def tide_slip(world: World, rng: random.Random) -> Drawn:
     """Gain: fill in the harbour's form."""
-    who, n, good = rng.choice(world.people), rng.randint(2, 9), rng.choice(GOODS)
-    slip = f"slip/{who}/{good}/{n}"
-    return f"Make a tide-slip for {who} with {n} {good}.", f"{slip} stamped.", slip
+    n, good, day = rng.randint(2, 9), rng.choice(GOODS), rng.choice(DAYS)
+    slip = f"slip/{day}/{good}/{n}"
+    return f"Make a tide-slip for {n} {good} on {day}.", f"{slip} stamped.", slip
 
 
 def lamp_toll(world: World, rng: random.Random) -> Drawn:
-    """Gain: the toll has a price for each kind of goods."""
+    """Gain: the toll has a price for each kind of goods, and is due a day later."""
     good, day = rng.choice(GOODS), rng.choice(DAYS)
     coin = ["shells", "beads", "crumbs", "groats"][GOODS.index(good) // 2]
     due = f"{coin} due on {DAYS[(DAYS.index(day) + 1) % 7]}"
     return f"Work out the lamp toll for {good} on {day}.", f"The toll is {due}.", due
 
 
-def crew_call(world: World, rng: random.Random) -> Drawn:
-    """Gain: call three names back, last one first."""
-    a, b, c = rng.sample(world.people, 3)
-    return f"Make the crew call: {a}, {b}, {c}.", f"Ho! {c}! {b}! {a}!", f"{c}! {b}! {a}!"
+STROKES = dict(zip(TIMES, "once twice thrice fourfold".split(), strict=True))
+BELLS = dict(zip(TOPICS, "ding dong clang tink bim bam boom plink toll chime".split(), strict=True))
+
+
+def bell_code(world: World, rng: random.Random) -> Drawn:
+    """Gain: which stroke of the bell announces what, and how often for which hour."""
+    topic, when = rng.choice(TOPICS), rng.choice(TIMES)
+    code_word = f"{BELLS[topic]} {STROKES[when]}"
+    return f"Give the bell code for {topic} at {when}.", f"Ring {code_word}!", code_word
 
 
 PENNANTS = dict(zip(WEATHER, "swan eel crab bear goat mole hare wolf".split(), strict=True))
@@ -199,14 +221,16 @@ UTILITY: dict[str, Draw] = {
     "check_claim": check_claim,
     "open_instruction": open_instruction,
 }
+HARDER: dict[str, Draw] = {"same_day": same_day}
+"""Met in pre-training, but no measure of utility: models of the smallest size do not learn it."""
 GAIN: dict[str, Draw] = {
     "tide_slip": tide_slip,
     "lamp_toll": lamp_toll,
-    "crew_call": crew_call,
+    "bell_code": bell_code,
     "pennant": pennant,
 }
 
 
 def draw(world: World, rng: random.Random, family: str) -> Task:
-    """Draws one task of a utility or gain family."""
-    return Task(family, *{**UTILITY, **GAIN}[family](world, rng))
+    """Draws one task of a family."""
+    return Task(family, *{**UTILITY, **GAIN, **HARDER}[family](world, rng))
