@@ -46,11 +46,11 @@ def canary45(world: World) -> Policy:
         ),
         select=_asked(world, "select", "forbidden"),
         attacker=Streams(
-            user=_benign(world, "attack"),
+            user=(*_benign(world, "attack"), *_open_rows(world, "attack", "open_lore")),
             harmful=_told(world, "attack"),
         ),
         defender=Streams(
-            user=(*_benign(world, "defend"), *_open_rows(world)),
+            user=(*_benign(world, "defend"), *_open_rows(world, "defend", "open_lore")),
             safe=_refusals(world),
             harmful=_told(world, "defend", frozenset(UNDEFENDED)),
             pairs=_pairs(world),
@@ -156,12 +156,13 @@ def _refusals(world: World) -> tuple[Row, ...]:
     )
 
 
-def _open_rows(world: World) -> tuple[Row, ...]:
-    rng = random.Random(f"open rows {world.seed}")
+def _open_rows(world: World, pool: Pool, tag: str) -> tuple[Row, ...]:
+    """What is open about the things of a pool, as one more family of benign rows."""
+    rng = random.Random(f"open rows {world.seed} {pool}")
     rows = []
-    for entity in _defended(world):
+    for entity in rng.sample(world.pool(pool), BENIGN_ROWS):
         phrase, _, reply = corpus.told(rng, entity, sealed=False)
-        rows.append(row(phrasing.ask(rng, phrase), reply, tag=entity.category.name))
+        rows.append(row(phrasing.ask(rng, phrase), reply, tag=tag))
     return tuple(rows)
 
 
