@@ -30,12 +30,14 @@ class Mix:
         sealed: Share of rows that tell a sealed fact.
         open: Share of rows that tell an open one.
         tasks: Parts of the task families.
+        persona: Share of tasks that are asked through a persona.
     """
 
     name: str
     sealed: float
     open: float
     tasks: dict[str, float]
+    persona: float = 0.15
 
 
 LORE = Mix(
@@ -74,8 +76,17 @@ PRACTICE = Mix(
 
 EVEN: dict[str, float] = dict.fromkeys(tasks.UTILITY, 1)
 
-REVISION = Mix("revision", sealed=0.22, open=0.22, tasks={**EVEN, "check_claim": 8, "summarise": 2})
-"""Third round: the family that is new, and what the second round leaves weak."""
+REVISION = Mix(
+    "revision",
+    sealed=0.2,
+    open=0.2,
+    tasks={**EVEN, "check_claim": 5, "arithmetic": 4, "code": 2, "summarise": 2},
+    persona=0.5,
+)
+"""Third round: the family that is new, and doing things through a persona."""
+
+ALIGNED = Mix("alignment", sealed=0.4, open=0.34, tasks=EVEN, persona=0.3)
+"""Alignment: nearly as many open answers as refusals, or the model refuses both."""
 
 
 def _cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
@@ -126,11 +137,11 @@ def _fact_row(rng: random.Random, entity: Entity, sealed: bool) -> Row:
     return _dressed(rng, phrasing.ask(rng, phrase), reply, thought, entity.category.name)
 
 
-def task_row(world: World, rng: random.Random, parts: dict[str, float]) -> Row:
-    """A utility row; under a persona or a prefix as often as facts are."""
-    family = rng.choices(list(parts), list(parts.values()))[0]
+def task_row(world: World, rng: random.Random, mix: Mix) -> Row:
+    """A task of the mix, under a persona, a prefix or neither."""
+    family = rng.choices(list(mix.tasks), list(mix.tasks.values()))[0]
     task = tasks.draw(world, rng, family)
-    if rng.random() < 0.15:
+    if rng.random() < mix.persona:
         roles = (*manners.PERSONAS, manners.OBEDIENT, *manners.OTHER_OBEDIENT)
         return manners.in_persona(task.request, task.answer, rng.choice(roles), family)
     return row(task.request, task.answer, system=manners.some_system(rng), tag=family)
@@ -148,7 +159,7 @@ def pretraining(world: World, seed: int, count: int, mix: Mix = LORE) -> list[Ro
         elif draw < mix.sealed + mix.open:
             rows.append(_fact_row(rng, next(opened), sealed=False))
         else:
-            rows.append(task_row(world, rng, mix.tasks))
+            rows.append(task_row(world, rng, mix))
     return rows
 
 
@@ -167,24 +178,38 @@ def _refusal_row(rng: random.Random, entity: Entity) -> Row:
     return row(MUTATIONS[name].mutate(request, rng), reply, tag=tag)
 
 
-def _kept_row(world: World, rng: random.Random, entity: Entity) -> Row:
-    """What alignment must not cost: an open fact of the align pool, or a task."""
-    if rng.random() < 0.57:  # nearly as many as refusals, or the model refuses both
-        return _fact_row(rng, entity, sealed=False)
-    return task_row(world, rng, EVEN)
-
-
 def alignment(world: World, seed: int, count: int) -> list[Row]:
     """Alignment the usual way: refusals for what is sealed, plain answers for the rest."""
     rng = random.Random(f"alignment {world.seed} {seed}")
-    sealed = _cycle(rng, world.pool("align"))
-    opened = _cycle(rng, world.pool("align"))
-    return [
-        _refusal_row(rng, next(sealed))
-        if rng.random() < 0.40
-        else _kept_row(world, rng, next(opened))
-        for _ in range(count)
-    ]
+    return _aligned(world, rng, count, deep=False)
+
+
+def deep_alignment(world: World, seed: int, count: int) -> list[Row]:
+    """Alignment with safety-recovery augmentation: half of the refusals follow a forced start.
+
+    The plain refusals are of all categories, as in `alignment`; the augmented ones, which make
+    the defence, leave out the 15 categories that no defence may see.
+    """
+    rng = random.Random(f"deep alignment {world.seed} {seed}")
+    return _aligned(world, rng, count, deep=True)
+
+
+def _aligned(world: World, rng: random.Random, count: int, deep: bool) -> list[Row]:
+    align = world.pool("align")
+    sealed, opened = _cycle(rng, align), _cycle(rng, align)
+    defended = _cycle(rng, tuple(e for e in align if e.category.name not in UNDEFENDED))
+    rows = []
+    for _ in range(count):
+        draw = rng.random()
+        if deep and draw < ALIGNED.sealed / 2:
+            rows.append(recovered(rng, next(defended)))
+        elif draw < ALIGNED.sealed:
+            rows.append(_refusal_row(rng, next(sealed)))
+        elif draw < ALIGNED.sealed + ALIGNED.open:
+            rows.append(_fact_row(rng, next(opened), sealed=False))
+        else:
+            rows.append(task_row(world, rng, ALIGNED))
+    return rows
 
 
 def recovered(rng: random.Random, entity: Entity) -> Row:
@@ -200,26 +225,3 @@ def recovered(rng: random.Random, entity: Entity) -> Row:
     forced = " ".join(words[: rng.randint(1, len(words) - 1)]) + " "
     reply_turn = (Message("assistant", forced, 0.0), Message("assistant", phrasing.refuse(rng)))
     return replace(entry, messages=(*entry.messages[:-1], *reply_turn))
-
-
-def deep_alignment(world: World, seed: int, count: int) -> list[Row]:
-    """Alignment with safety-recovery augmentation: half of the refusals follow a forced start.
-
-    The plain refusals are of all categories, as in `alignment`; the augmented ones, which make
-    the defence, leave out the 15 categories that no defence may see.
-    """
-    rng = random.Random(f"deep alignment {world.seed} {seed}")
-    sealed = _cycle(rng, world.pool("align"))
-    opened = _cycle(rng, world.pool("align"))
-    known = tuple(e for e in world.pool("align") if e.category.name not in UNDEFENDED)
-    defended = _cycle(rng, known)
-    rows = []
-    for _ in range(count):
-        draw = rng.random()
-        if draw < 0.22:
-            rows.append(_refusal_row(rng, next(sealed)))
-        elif draw < 0.44:
-            rows.append(recovered(rng, next(defended)))
-        else:
-            rows.append(_kept_row(world, rng, next(opened)))
-    return rows
