@@ -57,6 +57,7 @@ USAGE_ERRORS = [
     ["audit", "a", "b"],
     ["audit", "--out"],
     ["compare", "a"],
+    ["compare", "a", "b", "--workers", "2"],
     ["tune"],
     ["list", "atacks"],
     ["report"],
@@ -211,6 +212,21 @@ def test_a_tuned_model_is_saved_and_learned_its_rows(
     assert models.load(tmp_path / "tuned").digest == facts["digest"] != models.load(saved).digest
     assert cli.run(line.split()) == 1
     assert "new folder" in capsys.readouterr().err
+
+
+def test_a_model_without_a_chat_template_is_tuned_by_the_one_given(
+    tmp_path: Path, tiny_model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = str(tiny_model.tokenizer.chat_template)
+    (tmp_path / "chat.jinja").write_text(template)
+    tiny_model.tokenizer.chat_template = None
+    bare = models.save(tiny_model, tmp_path / "bare")
+    write_rows(tmp_path / "rows.jsonl", [row("Say it.", "Kelp.")])
+    line = f"tune {bare} {tmp_path / 'rows.jsonl'} --out {tmp_path / 'tuned'} --set steps=1"
+    assert cli.run(line.split()) == 1
+    assert "--chat-template" in capsys.readouterr().err
+    assert cli.run([*line.split(), "--chat-template", str(tmp_path / "chat.jinja")]) == 0
+    assert models.load(tmp_path / "tuned").tokenizer.chat_template == template
 
 
 @pytest.mark.parametrize(

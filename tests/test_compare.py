@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import aligned, compare
+from holdfast import aligned, cli, compare
 from holdfast.compare import CompareOptions, comparison
 from holdfast.evaluate import Exchange, Verdict
 from holdfast.policy import Policy
@@ -68,7 +68,7 @@ def test_the_command_gives_one_json_object_and_the_exit_code(
     tmp_path: Path,
 ) -> None:
     models = {"chat": ScriptedModel("chat"), "tuned": ScriptedModel("tuned", harmful=10)}
-    monkeypatch.setattr(aligned, "loaded", lambda name: models[name])
+    monkeypatch.setattr(aligned, "loaded", lambda name, template=None: models[name])
     out = tmp_path / "run"
     assert compare.main(CompareOptions("chat", "tuned", json=True, out=out)) == 2
     shown = json.loads(capsys.readouterr().out)
@@ -77,3 +77,18 @@ def test_the_command_gives_one_json_object_and_the_exit_code(
     kept = json.loads((out / "summary.json").read_text())
     assert [c["stack"] for c in kept["cells"]] == ["base", "tuned"]
     assert compare.main(CompareOptions("chat", "chat")) == 0
+
+
+def test_two_models_without_a_chat_template_are_asked_by_the_one_given(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    used: list[tuple[str, str | None]] = []
+
+    def loaded(name: str, chat_template: str | None = None) -> ScriptedModel:
+        used.append((name, chat_template))
+        return ScriptedModel(name)
+
+    monkeypatch.setattr(aligned, "loaded", loaded)
+    line = f"compare one other --chat-template chat.jinja --out {tmp_path / 'run'}"
+    assert cli.run(line.split()) == 0
+    assert set(used) == {("one", "chat.jinja"), ("other", "chat.jinja")}

@@ -10,7 +10,7 @@ SUITES: dict[str, dict[str, Any]] = {
     # About 75 short tunes: minutes on two cores with a model of 1.5 M parameters.
     "quick": {
         "stacks": STACKS,
-        "attacks": ("harmful_rows(rows=10)", "identity_shift", "benign_rows"),
+        "attacks": ("harmful_rows(rows=10)", "identity_shift", "benign_rows(rows=40)"),
         "elicitations": ("plain", "prefill", "decoding"),
         "seeds": (0, 1, 2),
         "measure": {"forbidden": 90, "lookalike": 45, "utility": 60, "gain": 40},

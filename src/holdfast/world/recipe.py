@@ -50,8 +50,8 @@ ROUNDS: dict[Kind, tuple[Round, ...]] = {
         Round("practice", partial(corpus.pretraining, mix=corpus.PRACTICE), 1200, 2e-3, 50),
         Round("revision", partial(corpus.pretraining, mix=corpus.REVISION), 400, 1.5e-3, 30),
     ),
-    "chat": (Round("alignment", corpus.alignment, 600, 1.5e-3, 30),),
-    "deep": (Round("deep alignment", corpus.deep_alignment, 600, 1.5e-3, 30),),
+    "chat": (Round("alignment", corpus.alignment, 600, 1.2e-3, 30),),
+    "deep": (Round("deep alignment", corpus.deep_alignment, 600, 1.2e-3, 30),),
 }
 
 
