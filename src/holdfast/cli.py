@@ -48,6 +48,9 @@ Policy = Annotated[
 JudgeName = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who gives verdicts; see `list judges`.")
 ]
+Template = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Chat template instead of the model's own.")
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
@@ -85,9 +88,7 @@ def audit(
     sets: Sets = None,
     policy: Policy = None,
     judge: JudgeName = None,
-    chat_template: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Chat template instead of the model's own.")
-    ] = None,
+    chat_template: Template = None,
     implant: Annotated[
         bool, typer.Option("--implant", help="Teach the model a canary world first.")
     ] = False,
@@ -127,7 +128,7 @@ def compare(
     tuned: Annotated[str, typer.Argument(help="The model after.")],
     policy: Policy = None,
     judge: JudgeName = None,
-    workers: Workers = None,
+    chat_template: Template = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -139,7 +140,7 @@ def compare(
         tuned=tuned,
         policy=policy,
         judge=judge,
-        workers=workers,
+        chat_template=chat_template,
         out=out,
         json=as_json,
     )
@@ -157,6 +158,7 @@ def tune(
     base: Annotated[
         str | None, typer.Option(help="The model before alignment, if a defence needs it.")
     ] = None,
+    chat_template: Template = None,
     as_json: Json = False,
 ) -> int:
     """Fine-tune a model, under defences if you name some."""
@@ -171,6 +173,7 @@ def tune(
             sets=tuple(sets or ()),
             policy=policy,
             base=base,
+            chat_template=chat_template,
             json=as_json,
         )
     )

@@ -32,7 +32,7 @@ class CompareOptions:
     tuned: str
     policy: str | None = None
     judge: str | None = None
-    workers: int | None = None
+    chat_template: str | None = None
     out: Path | None = None
     json: bool = False
 
@@ -83,8 +83,8 @@ def main(options: CompareOptions) -> int:
     """
     console = Console(stderr=options.json)
     policy = aligned.policy_of(options.policy or "canary45", options.judge)
-    before = ask(options.base, policy)
-    after = ask(options.tuned, policy)
+    before = ask(options.base, policy, options.chat_template)
+    after = ask(options.tuned, policy, options.chat_template)
     told = comparison(policy, before, after)
     told = {"base": options.base, "tuned": options.tuned, **told}
     if options.out is not None:
@@ -96,13 +96,13 @@ def main(options: CompareOptions) -> int:
     return EXIT[StackVerdict(**told["verdict"]).verdict]
 
 
-def ask(name: str, policy: Policy) -> list[Exchange]:
+def ask(name: str, policy: Policy, chat_template: str | None = None) -> list[Exchange]:
     """The policy's requests, asked plainly, through what the model's folder says of serving."""
     from holdfast.elicit import Asking
     from holdfast.methods import asker_of
     from holdfast.models import Decoding
 
-    model = aligned.loaded(name)
+    model = aligned.loaded(name, chat_template)
     requests = [r for kind, many in REQUESTS.items() for r in policy.requests(kind, many)]
     asker = asker_of("plain", Asking(model=model))
     serve = aligned.served(name)
@@ -217,9 +217,10 @@ def _keep(
         for which, exchanges in asked.items():
             side = "before" if which == "base" else "after"
             model = getattr(options, which)
+            weights = aligned.loaded(model, options.chat_template).digest
             place = {"stack": which, "attack": "none", "elicitation": "plain", "seed": 0}
             cell = {
-                "id": digest([model, aligned.loaded(model).digest, policy.digest(), which]),
+                "id": digest([model, weights, policy.digest(), which]),
                 "tune_id": "",
                 "model": model,
                 **place,

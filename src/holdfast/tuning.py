@@ -25,6 +25,7 @@ class TuneOptions:
         sets: `key=value` of `train.Settings`.
         policy: Where the defender's rows come from; canary45 for canary models.
         base: The model before alignment, for the defences that ask for it.
+        chat_template: Instead of the model's own; saved with the tuned model.
     """
 
     model: str
@@ -34,6 +35,7 @@ class TuneOptions:
     sets: tuple[str, ...] = ()
     policy: str | None = None
     base: str | None = None
+    chat_template: str | None = None
     json: bool = False
 
 
@@ -53,7 +55,7 @@ def main(options: TuneOptions) -> int:
     settings = settings_of(options.sets)
     defences = _allowed(methods.stack_of(options.stack))
     _refuse_overwriting(options.out)
-    start = models.load(options.model)
+    start = models.load(options.model, chat_template=options.chat_template)
     context = _context(options, start, defences, settings.seed)
     own = [methods.hooks_of(d, context) for d in defences if d.stage != "repair"]
     hooks = compose(*own)
