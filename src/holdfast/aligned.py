@@ -6,7 +6,6 @@ cache folder, written under a temporary name and renamed.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from holdfast import ids, methods
 from holdfast.audit_config import AuditConfig
+from holdfast.cache import cache_folder
 from holdfast.canonical import digest
 from holdfast.defences import DEFENCES
 from holdfast.errors import UserError
@@ -25,13 +25,6 @@ from holdfast.policy import load as load_policy
 if TYPE_CHECKING:
     from holdfast.models import Model
     from holdfast.serve import Serve
-
-
-def cache_folder() -> Path:
-    """Where models that take long to make are kept: $HOLDFAST_CACHE, else the user's cache."""
-    told = os.environ.get("HOLDFAST_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME")
-    return Path(told) if told else (Path(home) if home else Path.home() / ".cache") / "holdfast"
 
 
 @lru_cache(maxsize=6)

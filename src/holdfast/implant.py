@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from holdfast import aligned
 from holdfast.audit_config import AuditConfig, Implant
+from holdfast.cache import cache_folder
 from holdfast.canonical import digest
 from holdfast.errors import UserError
 from holdfast.evaluate import Request, Verdict, evaluate
@@ -54,7 +55,7 @@ def implanted(config: AuditConfig, console: Console) -> AuditConfig:
     start = aligned.loaded(config.model, config.chat_template)
     code = sources(["implant", "train", "encode", "world/corpus", "world/phrasing"])
     name = digest([start.digest, config.implant, policy.digest(), code])
-    folder = aligned.cache_folder() / "implants" / name
+    folder = cache_folder() / "implants" / name
     seed = int(config.policy.partition("@")[2] or 0)
     told = folder / "base"
     kept = folder / "chat"
