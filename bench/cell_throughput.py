@@ -47,8 +47,7 @@ class Side:
 
     Attributes:
         seconds: of all cells, by the clock.
-        cpu: processor seconds of all child processes, from their start to their end. On a quiet
-            machine their ratio is that of the clock, Holdfast's start included.
+        cpu: processor seconds of these cells, which other programs on the machine disturb little.
         verdicts: cell by cell.
         parts: seconds of one cell, by what they went to.
     """
@@ -120,22 +119,31 @@ def _tunes(config: AuditConfig, policy: Policy) -> list[Tune]:
 
 def _through_holdfast(tunes: Sequence[Tune], workers: int) -> Side:
     """The engine's own way; every worker is warmed by one whole cell before the clock starts."""
-    began, used = time.perf_counter(), _cpu()
-    with Workers(cells.run_tune, workers=workers, start=cells.warm_up) as pool:
+    began = time.perf_counter()
+    with Workers(_run_tune, workers=workers, start=cells.warm_up) as pool:
         pool.run([tunes[0]] * workers)
         warm = time.perf_counter()
         results = pool.run(tunes)
         ended = time.perf_counter()
     verdicts = []
-    asked = tuned = 0.0
+    asked = tuned = cpu = 0.0
     for result in results:
         if result.value is None:
             raise UserError(f"a cell failed: {result.error}\n{result.details}")
-        verdicts.append(tuple(Verdict(line["verdict"]) for line in result.value.exchanges))
-        asked += result.value.cells[0]["asked_seconds"]
-        tuned += result.value.cells[0]["seconds"]
+        used, done = result.value
+        verdicts.append(tuple(Verdict(line["verdict"]) for line in done.exchanges))
+        asked += done.cells[0]["asked_seconds"]
+        tuned += done.cells[0]["seconds"]
+        cpu += used
     each = {"start": warm - began, "tune": tuned / len(tunes), "ask": asked / len(tunes)}
-    return Side(ended - warm, _cpu() - used, tuple(verdicts), each)
+    return Side(ended - warm, cpu, tuple(verdicts), each)
+
+
+def _run_tune(task: Tune) -> tuple[float, cells.Finished]:
+    """The audit's own task, with the processor seconds that it took."""
+    began = time.process_time()
+    done = cells.run_tune(task)
+    return time.process_time() - began, done
 
 
 def _fresh_processes(tunes: Sequence[Tune], policy: Policy, at_once: int, batch: int) -> Side:
@@ -234,6 +242,7 @@ def _compared(
         "cells_per_hour": {"holdfast": ours.per_hour, "fresh_processes": theirs.per_hour},
         "ratio": theirs.seconds / ours.seconds,
         "ratio_with_start_of_workers": theirs.seconds / started,
+        "ratio_of_processor_time": theirs.cpu / ours.cpu,
         "goal": GOAL,
         "seconds": {"holdfast": ours.seconds, "fresh_processes": theirs.seconds},
         "cpu_seconds": {"holdfast": ours.cpu, "fresh_processes": theirs.cpu},
@@ -271,8 +280,10 @@ def _as_text(told: dict[str, Any]) -> str:
         f"{_parts(parts['fresh_processes'])}",
         f"ratio {told['ratio']:.1f} with warm workers, "
         f"{told['ratio_with_start_of_workers']:.1f} with their start counted on these cells "
-        f"(goal: {told['goal']:g}); processor time {cpu['holdfast']:.0f} s against "
-        f"{cpu['fresh_processes']:.0f} s",
+        f"(goal: {told['goal']:g})",
+        f"ratio {told['ratio_of_processor_time']:.1f} of processor time, "
+        f"{cpu['holdfast']:.1f} s against {cpu['fresh_processes']:.1f} s, which a busy machine "
+        "disturbs little",
     ]
     return "\n".join(lines)
 

@@ -9,6 +9,9 @@ Then the matrix products of one epoch, forward and backward, are written down fr
 that really ran, and run alone, with the same shapes and strides. Their FLOP/s is what this
 machine reaches on such shapes; the step's is the same operations over the whole step's time.
 
+With one thread, which is what Holdfast's workers have, all times are processor time, so that a
+busy machine disturbs them little.
+
     python bench/train_step.py [--model canary:chat] [--rows 100] [--epochs 4] [--json]
 """
 
@@ -121,12 +124,12 @@ def _ours(model: Model, rows: Sequence[Row], settings: Settings) -> float:
     from holdfast.models import clone
     from holdfast.train import tune
 
-    ends: list[float] = []
+    clock, ends = _clock(), list[float]()
     tune(
         clone(model),
         Streams(user=tuple(rows)),
         settings,
-        progress=lambda step, steps, loss: ends.append(time.perf_counter()),
+        progress=lambda step, steps, loss: ends.append(clock()),
     )
     return _a_step(ends, settings)
 
@@ -139,11 +142,11 @@ def _theirs(model: Model, rows: Sequence[Row], settings: Settings) -> float:
 
     from holdfast.models import clone
 
-    ends: list[float] = []
+    clock, ends = _clock(), list[float]()
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            ends.append(time.perf_counter())
+            ends.append(clock())
 
     chats = [[{"role": m.role, "content": m.content} for m in row.messages] for row in rows]
     with tempfile.TemporaryDirectory() as folder:
@@ -152,6 +155,13 @@ def _theirs(model: Model, rows: Sequence[Row], settings: Settings) -> float:
         trainer.add_callback(Clock())
         trainer.train()
     return _a_step(ends, settings)
+
+
+def _clock() -> Callable[[], float]:
+    """Processor time where there is one thread: other programs on the machine do not count."""
+    import torch
+
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
 def _a_step(ends: Sequence[float], settings: Settings) -> float:
@@ -224,10 +234,11 @@ def _alone(products: Sequence[Product]) -> float:
     with torch.inference_mode():
         for left, right in pairs[: len(pairs) // 4]:
             left @ right
-        began = time.perf_counter()
+        clock = _clock()
+        began = clock()
         for left, right in pairs:
             left @ right
-        return time.perf_counter() - began
+        return clock() - began
 
 
 def _told(
