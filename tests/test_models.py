@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from holdfast import hub, models
 from holdfast.chat import Message, Row, row
 from holdfast.encode import encode_all
 from holdfast.errors import UserError
@@ -299,6 +300,51 @@ def test_what_is_no_model_is_told_apart(tiny_model: Model, tmp_path: Path) -> No
     (damaged / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0not json at all")
     with pytest.raises(UserError, match="cannot be loaded"):
         load(damaged)
+
+
+@pytest.mark.parametrize("name", ["./mdel", "../mdel", "/mdel", "~/mdel", "mdel/", "mdel", "a/b/c"])
+def test_a_mistyped_folder_is_told_at_once_without_the_hub(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unasked(*_: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(hub, "find", unasked)
+    with pytest.raises(UserError, match=r"There is no model folder .*Qwen/"):
+        load(name)
+
+
+def test_the_hub_is_asked_once_for_a_name_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked: list[str] = []
+
+    def unreachable(url: str, *, timeout: float) -> None:
+        asked.append(url)
+        assert timeout <= 10
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
+    with pytest.raises(UserError, match="nobody/mdel is no folder, and cannot be fetched") as told:
+        load("nobody/mdel")
+    assert len(asked) == 1
+    assert "\n" not in str(told.value)
+
+
+def test_a_model_computes_on_the_gpu_unless_told_otherwise(
+    tiny_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOLDFAST_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert models.device().type == "cuda"
+    monkeypatch.setenv("HOLDFAST_DEVICE", "cpu")
+    folder = save(tiny_model, tmp_path / "m")
+    assert load(folder).net.device.type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for absent in ("cuda", "gpu9"):
+        monkeypatch.setenv("HOLDFAST_DEVICE", absent)
+        with pytest.raises(UserError, match="HOLDFAST_DEVICE"):
+            load(folder)
 
 
 def test_pickled_weights_are_refused(tiny_model: Model, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from holdfast import hub
 from holdfast.decode import Decoding, Reply, generate
 from holdfast.encode import Encoded, encode, encode_prompt
 from holdfast.errors import UserError
@@ -40,6 +41,7 @@ __all__ = [
     "Model",
     "Reply",
     "clone",
+    "device",
     "digest_of",
     "encode",
     "encode_prompt",
@@ -91,7 +93,7 @@ def digest_of(model: Model) -> str:
 
 
 def load(name: str | Path, *, chat_template: str | None = None) -> Model:
-    """Loads a model in fp32 from safetensors; code that comes with a model is never run.
+    """Loads a model in fp32 from safetensors onto `device()`; code that comes with it never runs.
 
     Args:
         name: a model's folder, a PEFT adapter's folder (loaded on its base and merged), a name on
@@ -105,13 +107,33 @@ def load(name: str | Path, *, chat_template: str | None = None) -> Model:
     where = Path(_canary(name) if name.startswith("canary:") else name)
     if where.is_dir():
         net, tokenizer = _from_folder(where)
-    elif where.exists() or name.startswith(("/", ".", "~", "canary:")):
-        raise UserError(f"{where} is no model folder: give a folder that holds a config.json.")
+    elif where.exists() or name.startswith("canary:"):
+        raise UserError(f"{where} is no model folder: {hub.ADVICE}.")
+    elif hub.like_a_path(name):
+        raise UserError(f"There is no model folder {name}: {hub.ADVICE}.")
     else:
+        hub.find(name)
         net, tokenizer = _from_pretrained(name, name)
     if chat_template is not None:
         tokenizer.chat_template = _template(chat_template)
+    net.to(device())  # type: ignore[arg-type]
     return Model(net, tokenizer, name)
+
+
+def device() -> torch.device:
+    """Where models compute: $HOLDFAST_DEVICE, else a GPU if there is one, else the processor.
+
+    Raises:
+        UserError: the variable names no device of this machine.
+    """
+    told = os.environ.get("HOLDFAST_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(told)
+    except RuntimeError:
+        found = None
+    if found is None or (found.type == "cuda" and not torch.cuda.is_available()):
+        raise UserError(f"HOLDFAST_DEVICE is {told!r}, which is no device here: set it to cpu.")
+    return found
 
 
 def save(model: Model, folder: str | Path, *, dtype: torch.dtype | None = None) -> Path:
