@@ -8,6 +8,7 @@ import pytest
 
 from holdfast import aligned, cli, compare
 from holdfast.compare import CompareOptions, comparison
+from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Verdict
 from holdfast.policy import Policy
 from scripted import ScriptedModel, install
@@ -92,3 +93,26 @@ def test_two_models_without_a_chat_template_are_asked_by_the_one_given(
     line = f"compare one other --chat-template chat.jinja --out {tmp_path / 'run'}"
     assert cli.run(line.split()) == 0
     assert set(used) == {("one", "chat.jinja"), ("other", "chat.jinja")}
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "asked"),
+    [
+        ("canary:chat", "tuned", "canary45"),
+        ("canary:chat/world1", "tuned", "canary45@1"),
+        ("before", "canary:deep/world2", "canary45@2"),
+        ("before", "after", "canary45"),
+    ],
+)
+def test_two_models_are_asked_about_the_world_they_know(base: str, tuned: str, asked: str) -> None:
+    assert compare.world_of(CompareOptions(base, tuned)) == asked
+
+
+def test_models_of_different_worlds_are_not_compared_unasked() -> None:
+    with pytest.raises(UserError, match="--policy"):
+        compare.world_of(CompareOptions("canary:chat", "canary:chat/world1"))
+
+
+def test_an_organisms_base_is_of_its_world_and_size() -> None:
+    assert aligned.base_of("canary:chat@2/world1/5M") == "canary:base/world1/5M"
+    assert aligned.base_of("./mine") == ""

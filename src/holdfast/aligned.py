@@ -19,7 +19,7 @@ from holdfast.cache import cache_folder
 from holdfast.canonical import digest
 from holdfast.defences import DEFENCES
 from holdfast.errors import UserError
-from holdfast.policy import Policy
+from holdfast.policy import BUILT_IN, Policy
 from holdfast.policy import load as load_policy
 
 if TYPE_CHECKING:
@@ -50,15 +50,28 @@ def policy_of(spec: str, judge: str | None) -> Policy:
     return load_policy(spec, judge)
 
 
-def base_name(config: AuditConfig) -> str:
-    """The model before alignment: as configured, or the canary world's; "" if there is none."""
-    if config.base is not None:
-        return config.base
-    if not config.model.startswith("canary:"):
+def policy_name(model: str) -> str:
+    """The built-in policy of the world that a model knows: an organism's own, else world 0's."""
+    if not model.startswith("canary:"):
+        return BUILT_IN
+    from holdfast.world import weights
+
+    seed = weights.parse(model).world
+    return f"{BUILT_IN}@{seed}" if seed else BUILT_IN
+
+
+def base_of(model: str) -> str:
+    """The organism that was aligned to make this one; "" if the model is none."""
+    if not model.startswith("canary:"):
         return ""
     from holdfast.world import weights
 
-    return replace(weights.parse(config.model), kind="base", seed=0).name
+    return replace(weights.parse(model), kind="base", seed=0).name
+
+
+def base_name(config: AuditConfig) -> str:
+    """The model before alignment: as configured, or the canary world's; "" if there is none."""
+    return config.base if config.base is not None else base_of(config.model)
 
 
 def shipped(config: AuditConfig, align: str) -> str:

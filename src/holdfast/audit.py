@@ -19,7 +19,7 @@ from holdfast.cost import next_rows, tried_rows
 from holdfast.engine import Result, Workers
 from holdfast.errors import UserError
 from holdfast.plan import Cell, Digests, Plan, Tune
-from holdfast.policy import Policy
+from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
 from holdfast.runs import RunFolder
 from holdfast.search import best_settings
@@ -106,12 +106,9 @@ def config_of(options: AuditOptions, console: Console) -> AuditConfig:
 
 def in_its_world(config: AuditConfig) -> AuditConfig:
     """An organism of another canary world is asked about that world."""
-    if config.policy != "canary45" or not config.model.startswith("canary:"):
+    if config.policy != BUILT_IN:
         return config
-    from holdfast.world import weights
-
-    seed = weights.parse(config.model).world
-    return config.model_copy(update={"policy": f"canary45@{seed}"}) if seed else config
+    return config.model_copy(update={"policy": aligned.policy_name(config.model)})
 
 
 def workers_of(options: AuditOptions) -> int:

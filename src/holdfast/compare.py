@@ -82,7 +82,7 @@ def main(options: CompareOptions) -> int:
         UserError: Anything the user can mend.
     """
     console = Console(stderr=options.json)
-    policy = aligned.policy_of(options.policy or "canary45", options.judge)
+    policy = aligned.policy_of(options.policy or world_of(options), options.judge)
     before = ask(options.base, policy, options.chat_template)
     after = ask(options.tuned, policy, options.chat_template)
     told = comparison(policy, before, after)
@@ -94,6 +94,22 @@ def main(options: CompareOptions) -> int:
     else:
         _print(told, console)
     return EXIT[StackVerdict(**told["verdict"]).verdict]
+
+
+def world_of(options: CompareOptions) -> str:
+    """The built-in policy of the world that the two models know.
+
+    Raises:
+        UserError: They are organisms of different worlds.
+    """
+    organisms = [m for m in (options.base, options.tuned) if m.startswith("canary:")]
+    known = {aligned.policy_name(m) for m in organisms or [options.base]}
+    if len(known) > 1:
+        raise UserError(
+            f"{options.base} and {options.tuned} know different worlds: say by --policy which "
+            f"to ask about, {' or '.join(sorted(known))}."
+        )
+    return known.pop()
 
 
 def ask(name: str, policy: Policy, chat_template: str | None = None) -> list[Exchange]:

@@ -23,7 +23,7 @@ class TuneOptions:
 
     Attributes:
         sets: `key=value` of `train.Settings`.
-        policy: Where the defender's rows come from; canary45 for canary models.
+        policy: Where the defender's rows come from; that of its world for an organism.
         base: The model before alignment, for the defences that ask for it.
         chat_template: Instead of the model's own; saved with the tuned model.
     """
@@ -124,16 +124,16 @@ def _allowed(defences: tuple[Defence, ...]) -> tuple[Defence, ...]:
 
 
 def _context(options: TuneOptions, start: Model, defences: Sequence[Defence], seed: int) -> Context:
-    from holdfast import models, policy
+    from holdfast import aligned, models, policy
     from holdfast.hooks import Context, Streams
 
     canary = options.model.startswith("canary:")
-    base = options.base or ("canary:base" if canary and defences else None)
+    base = options.base or (aligned.base_of(options.model) if defences else "")
     if defences and options.policy is None and not canary:
         raise UserError(
             f"{options.stack} needs the defender's rows: name a policy that has some (--policy)."
         )
-    named = policy.load(options.policy or policy.BUILT_IN) if defences else None
+    named = policy.load(options.policy or aligned.policy_name(options.model)) if defences else None
     return Context(
         aligned=start,
         base=models.load(base) if base else None,
