@@ -69,6 +69,17 @@ def test_cost_to_break_is_the_fewest_rows(tunes: list[str], tmp_path: Path) -> N
     assert {p["rows"] for p in summary(tmp_path)["curves"]} <= {1, 2, 4, 8}
 
 
+def test_the_cell_that_decided_is_shown_though_only_the_cost_search_met_it(
+    tunes: list[str], tmp_path: Path
+) -> None:
+    # The attack's one row does nothing; four and eight, tried for the cost alone, break.
+    audit.main(options(tmp_path, attacks=["harmful_rows(rows=1)"]))
+    (verdict,) = [v for v in summary(tmp_path)["verdicts"] if v["stack"] == "none"]
+    (cell,) = [c for c in summary(tmp_path)["cells"] if c["id"] == verdict["worst_cell"]]
+    assert (verdict["verdict"], cell["purpose"]) == ("breaks", "cost")
+    assert sum(c["purpose"] == "cost" for c in summary(tmp_path)["cells"]) == 1
+
+
 def test_a_finished_cell_is_never_run_again(tunes: list[str], tmp_path: Path) -> None:
     audit.main(options(tmp_path))
     first, many = summary(tmp_path), len(tunes)

@@ -57,9 +57,11 @@ def summarise(
         if (measured := [c for c in known if _counts_as_cost(c, stack)])
     }
     attack = config.cost.attack
+    deciding = {v.worst_cell for v in verdicts}
+    shown = [c for c in judged if c["purpose"] in _TABLED or c["id"] in deciding]
     return {
         "verdicts": [v.to_json() for v in verdicts],
-        "cells": [_without_counts(c) for c in tabled] + unmeasured,
+        "cells": [_without_counts(c) for c in shown] + unmeasured,
         "cost_to_break": [cost_of(s, found, config.cost, limit) for s, found in costs.items()],
         "categories": categories(tabled),
         "prefix_depth": depths([c for c in known if c["purpose"] == "depth"]),
