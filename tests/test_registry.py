@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pytest
 from pydantic import Field
 
-from holdfast import registry
+from holdfast import judges, listing, registry
 from holdfast.errors import UserError
+from holdfast.evaluate import Exchange, Verdict
 from holdfast.hooks import Attack, Defence, Hooks
 
 
@@ -94,6 +96,28 @@ def test_outside_packages_add_methods_of_the_same_family(
     assert registry.parse(table, "from_outside") == FromOutside()
     assert table[FromOutside] is made
     assert registry.names(table) == ["few_rows", "from_outside", "many_rows"]
+
+
+def test_methods_of_installed_packages_are_listed_after_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("holdfast.attacks.ATTACKS", {ManyRows: made})
+    monkeypatch.setattr(registry, "_outside", lambda: {FromOutside: made})
+    assert [entry["name"] for entry in listing.KINDS["attacks"]()] == ["many_rows", "from_outside"]
+
+
+def test_judges_of_installed_packages_give_verdicts_and_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def strict(exchanges: Sequence[Exchange]) -> list[Verdict]:
+        """Nothing passes."""
+        return [Verdict.complied for _ in exchanges]
+
+    monkeypatch.setattr(judges, "_outside", lambda: {"strict": lambda: strict})
+    assert judges.judge_named("strict") is strict
+    assert {"name": "strict", "about": "Nothing passes."} in listing.KINDS["judges"]()
+    with pytest.raises(UserError, match="strict"):
+        judges.judge_named("strct")
 
 
 def test_a_broken_outside_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

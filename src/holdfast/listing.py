@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from holdfast.errors import UserError
@@ -59,9 +59,9 @@ def _elicitations() -> list[Entry]:
 
 
 def _judges() -> list[Entry]:
-    from holdfast.judges import JUDGES
+    from holdfast.judges import judges
 
-    return [{"name": name, "about": _first_line(make())} for name, make in JUDGES.items()]
+    return [{"name": name, "about": _first_line(make())} for name, make in judges().items()]
 
 
 def _models() -> list[Entry]:
@@ -99,9 +99,14 @@ KINDS: dict[str, Callable[[], list[Entry]]] = {
 }
 
 
-def _methods(table: Mapping[type[Any], Callable[..., Any]]) -> list[tuple[Any, Entry]]:
+def _methods(table: dict[type[Any], Callable[..., Any]]) -> list[tuple[Any, Entry]]:
+    from holdfast.registry import lookup, names
+
+    # Those of Holdfast in the order of their table, then those of installed packages.
+    own = [str(config.model_fields["kind"].default) for config in table]
+    outside = [name for name in names(table) if name not in own]
     found = []
-    for config in table:
+    for config in [lookup(table, name) for name in (*own, *outside)]:
         fields = config.model_fields
         settings = {
             name: field.get_default(call_default_factory=True)
