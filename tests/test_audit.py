@@ -14,6 +14,7 @@ from holdfast.cost import next_rows
 from holdfast.errors import UserError
 from holdfast.hooks import Attack, Streams
 from holdfast.methods import stack_of, why_not
+from holdfast.report import html
 from scripted import install, scripted_policy
 
 SMALL = {
@@ -43,7 +44,7 @@ def summary(folder: Path) -> dict[str, Any]:
 def tunes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     install(monkeypatch, done)
-    monkeypatch.setattr(audit, "_write_report", lambda folder, console: None)
+    monkeypatch.setattr(html, "write_report", lambda folder: None)
     return done
 
 
@@ -78,6 +79,22 @@ def test_the_cell_that_decided_is_shown_though_only_the_cost_search_met_it(
     (cell,) = [c for c in summary(tmp_path)["cells"] if c["id"] == verdict["worst_cell"]]
     assert (verdict["verdict"], cell["purpose"]) == ("breaks", "cost")
     assert sum(c["purpose"] == "cost" for c in summary(tmp_path)["cells"]) == 1
+
+
+def test_a_report_that_cannot_be_written_does_not_fail_a_finished_audit(
+    tunes: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def failing(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(html, "write_report", failing)
+    assert audit.main(options(tmp_path)) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"holdfast report {tmp_path / 'run'}" in err
 
 
 def test_a_finished_cell_is_never_run_again(tunes: list[str], tmp_path: Path) -> None:

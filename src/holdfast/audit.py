@@ -17,7 +17,6 @@ from holdfast.audit_config import AuditConfig, configure
 from holdfast.canonical import digest
 from holdfast.cost import next_rows, tried_rows
 from holdfast.engine import Result, Workers
-from holdfast.errors import UserError
 from holdfast.plan import Cell, Digests, Plan, Tune
 from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
@@ -25,6 +24,7 @@ from holdfast.runs import RunFolder
 from holdfast.search import best_settings
 from holdfast.show import print_plan, print_summary
 from holdfast.summary import summarise, verdict_for
+from holdfast.verbs.report import finished_page
 from holdfast.verdict import EXIT
 
 Record = dict[str, Any]
@@ -71,15 +71,16 @@ def main(options: AuditOptions) -> int:
     out = options.out or default_folder(config)
     notes = {"model_digest": digests.model, "policy_digest": digests.policy}
     with RunFolder(out, config=config, notes=notes) as folder:
-        console.print(f"Auditing {config.model} in {out}", highlight=False)
+        console.print(f"Auditing {config.model} in {out}", highlight=False, markup=False)
         many = workers_of(options)
         summary = Audit(config, policy, digests, lacking, folder, console, many).run()
         folder.finish(summary)
-    _write_report(out, console)
+    written = finished_page(out)
     if options.json:
         print(json.dumps(json.loads((out / "summary.json").read_text("utf-8"))))
     print_summary(summary, console)
-    console.print(f"Report: {out / 'report.html'}", highlight=False)
+    if written:
+        console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False)
     return EXIT[verdict_for(summary, stack).verdict]
 
 
@@ -273,7 +274,8 @@ class _Runner:
         if result.value is None:
             self._audit.failed.setdefault(result.task.stack, 0)
             self._audit.failed[result.task.stack] += len(result.task.cells)
-            self._audit.console.print(f"{_where(result.task)} failed: {result.error}")
+            told = f"{_where(result.task)} failed: {result.error}"
+            self._audit.console.print(told, markup=False)
         else:
             self._audit.folder.append(*result.value.cells, exchanges=result.value.exchanges)
             self._kept = self._audit.folder.finished()
@@ -285,12 +287,3 @@ class _Runner:
 def _where(tune: Tune) -> str:
     first: Cell = tune.cells[0]
     return f"{tune.attack} against {tune.stack}, seed {first.seed},"
-
-
-def _write_report(folder: Path, console: Console) -> None:
-    from holdfast.report.html import write_report
-
-    try:
-        write_report(folder)
-    except OSError as error:
-        raise UserError(f"the report could not be written to {folder}: {error.strerror}") from error
