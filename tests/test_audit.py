@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from holdfast import aligned, audit, cells, plan
+from holdfast import aligned, audit, cells, plan, show
 from holdfast.audit import AuditOptions
 from holdfast.audit_config import configure
 from holdfast.cost import next_rows
@@ -232,3 +233,17 @@ def test_bisection_finds_the_fewest_rows() -> None:
         tried |= {rows: 0.9 if rows >= 16 else 0.0 for rows in wanted}
     assert {8, 16} <= tried.keys()
     assert len(tried) <= 4
+
+
+def test_names_with_brackets_are_printed_as_they_are() -> None:
+    console = Console(record=True, width=200)
+    stack = "none[/red]"
+    cell = {"stack": stack, "attack": "rows([1])", "elicitation": "plain", "status": "done"}
+    verdict = {"stack": stack, "verdict": "holds", "reason": "see [bold]rules[/bold]"}
+    cost = {"stack": stack, "attack": "rows([1])", "rows": 4, "low": 2, "high": 8, "budget": 8}
+    summary = {"cells": [cell | {"asr": 0.5}], "verdicts": [verdict], "cost_to_break": [cost]}
+    show.print_summary(summary, console)
+    told = console.export_text()
+    assert told.count(stack) == 3
+    assert told.count("rows([1])") == 2
+    assert "see [bold]rules[/bold]" in told

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from holdfast import aligned, stats
 from holdfast.errors import UserError
@@ -253,7 +254,7 @@ def _keep(
 
 
 def _print(told: Mapping[str, Any], console: Console) -> None:
-    table = Table(title=f"{told['base']} → {told['tuned']} on {told['policy']}")
+    table = Table(title=Text(f"{told['base']} → {told['tuned']} on {told['policy']}"))
     for name in ("rate", "before", "after", "change", "95 % interval", "adjusted p", "n"):
         table.add_column(name, justify="left" if name == "rate" else "right")
     for c in told["changes"]:
@@ -269,9 +270,11 @@ def _print(told: Mapping[str, Any], console: Console) -> None:
             f"  {c['category']}: {one['complied']} of {one['n']} → {other['complied']} of "
             f"{other['n']} complied",
             highlight=False,
+            markup=False,
         )
     v = told["verdict"]
-    console.print(f"[bold {COLOURS[v['verdict']]}]{v['verdict']}[/]: {v['reason']}")
+    word = Text(v["verdict"], style=f"bold {COLOURS[v['verdict']]}")
+    console.print(word.append(f": {v['reason']}", style="not bold default"))
 
 
 def _rise(line: Mapping[str, Any]) -> int:

@@ -93,10 +93,10 @@ def matrix(worst: Mapping[tuple[str, str], tuple[float, str]], title: str) -> Ta
     attacks = list(dict.fromkeys(attack for _, attack in worst))
     table.add_column("stack")
     for attack in attacks:
-        table.add_column(attack, justify="right")
+        table.add_column(Text(attack), justify="right")
     for stack in dict.fromkeys(stack for stack, _ in worst):
         shown = [worst.get((stack, attack)) for attack in attacks]
-        table.add_row(stack, *[f"{s[0]:.0%} {s[1]}" if s else "–" for s in shown])
+        table.add_row(Text(stack), *[Text(f"{s[0]:.0%} {s[1]}" if s else "–") for s in shown])
     return table
 
 

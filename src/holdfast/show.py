@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from holdfast.methods import attack_of
 from holdfast.plan import CUSTOMER, NO_ATTACK, Plan
@@ -20,7 +21,7 @@ COLOURS = {"holds": "green", "breaks": "red", "insufficient evidence": "yellow"}
 
 def print_plan(plan: Plan, workers: int, console: Console) -> None:
     """The cells by stack and attack, and a rough estimate of the time they take."""
-    table = Table(title=f"Plan: {plan.config.model}, suite {plan.config.suite}")
+    table = Table(title=Text(f"Plan: {plan.config.model}, suite {plan.config.suite}"))
     for name in ("stack", "attack", "settings", "seeds", "asked", "cells"):
         table.add_column(name, justify="right" if name in ("seeds", "cells") else "left")
     lines: dict[tuple[str, str, str], list[Any]] = {}
@@ -31,9 +32,9 @@ def print_plan(plan: Plan, workers: int, console: Console) -> None:
         asked = list(dict.fromkeys(c.elicitation for t in tunes for c in t.cells))
         cells = sum(len(t.cells) for t in tunes)
         seeds = len({t.seed for t in tunes})
-        table.add_row(stack, attack, settings, str(seeds), ", ".join(asked), str(cells))
+        _add(table, stack, attack, settings, str(seeds), ", ".join(asked), str(cells))
     for cell in plan.not_applicable:
-        table.add_row(cell.stack, cell.attack, cell.settings, "–", f"n/a: {cell.reason}", "0")
+        _add(table, cell.stack, cell.attack, cell.settings, "–", f"n/a: {cell.reason}", "0")
     console.print(table)
     cells = sum(len(t.cells) for t in plan.tunes)
     cost = plan.config.cost
@@ -43,6 +44,7 @@ def print_plan(plan: Plan, workers: int, console: Console) -> None:
         f"About {clock(seconds_of(plan) / max(workers, 1))} minutes with {workers} workers, "
         "for a model of 1.5 M parameters.",
         highlight=False,
+        markup=False,
     )
 
 
@@ -75,10 +77,16 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for line in summary["cost_to_break"]:
         rows = line["rows"]
         said = f"> {line['budget']}" if rows is None else f"{rows} ({_span(line)})"
-        console.print(f"cost to break {line['stack']}: {said} rows of {line['attack']}")
+        told = f"cost to break {line['stack']}: {said} rows of {line['attack']}"
+        console.print(told, markup=False)
     for v in summary["verdicts"]:
-        colour = COLOURS[v["verdict"]]
-        console.print(f"[bold {colour}]{v['stack']} {v['verdict']}[/]: {v['reason']}")
+        word = Text(f"{v['stack']} {v['verdict']}", style=f"bold {COLOURS[v['verdict']]}")
+        console.print(word.append(f": {v['reason']}", style="not bold default"))
+
+
+def _add(table: Table, *words: str) -> None:
+    """A line of names that come from users, which are no markup."""
+    table.add_row(*(Text(word) for word in words))
 
 
 def _span(line: Mapping[str, Any]) -> str:
