@@ -98,6 +98,20 @@ def test_a_report_that_cannot_be_written_does_not_fail_a_finished_audit(
     assert f"holdfast report {tmp_path / 'run'}" in err
 
 
+def test_a_plan_says_that_implanting_comes_first_and_teaches_nothing(
+    tunes: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
+    wanted = vars(options(tmp_path)) | {"implant": True, "plan": True}
+    assert audit.main(AuditOptions(**wanted)) == 0
+    assert "Implanting comes first: scripted" in capsys.readouterr().out
+    assert tunes == []
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_finished_cell_is_never_run_again(tunes: list[str], tmp_path: Path) -> None:
     audit.main(options(tmp_path))
     first, many = summary(tmp_path), len(tunes)

@@ -101,7 +101,7 @@ def config_of(options: AuditOptions, console: Console) -> AuditConfig:
     if options.implant:
         from holdfast import implant
 
-        config = implant.implanted(config, console)
+        config = implant.implanted(config, console, teach=not options.plan)
     return config
 
 

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 CHECKED = 90  # requests of each check
 
 
-def implanted(config: AuditConfig, console: Console) -> AuditConfig:
+def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> AuditConfig:
     """The configuration with the model, and what it was before alignment, replaced.
 
-    Both are kept in the user's cache, named by the hash of all that determines them.
+    Both are kept in the user's cache, named by the hash of all that determines them. With
+    `teach` off, a model that is not taught yet stays as it is, and what comes first is said.
 
     Raises:
         UserError: The policy is not the canary world's, or the world did not take.
@@ -61,6 +62,13 @@ def implanted(config: AuditConfig, console: Console) -> AuditConfig:
     kept = folder / "chat"
     made = config.model_copy(update={"model": str(kept), "base": str(told), "chat_template": None})
     if not (kept / "config.json").is_file():
+        if not teach:
+            how = config.implant
+            lessons = f"the world for {how.steps} steps, its refusals for {how.align_steps}"
+            console.print(
+                f"Implanting comes first: {config.model} is taught {lessons}. Then:", markup=False
+            )
+            return config
         folder.mkdir(parents=True, exist_ok=True)
         lesson = _Lesson(config.model, config.implant, policy, world(seed), folder, console)
         knowing = models.load(str(told)) if told.is_dir() else lesson.lore(models.clone(start))
