@@ -101,6 +101,8 @@ def test_outside_packages_add_methods_of_the_same_family(
 def test_methods_of_installed_packages_are_listed_after_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for config in (ManyRows, FromOutside):
+        monkeypatch.setattr(config, "access", "rows", raising=False)
     monkeypatch.setattr("holdfast.attacks.ATTACKS", {ManyRows: made})
     monkeypatch.setattr(registry, "_outside", lambda: {FromOutside: made})
     assert [entry["name"] for entry in listing.KINDS["attacks"]()] == ["many_rows", "from_outside"]
