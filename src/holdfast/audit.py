@@ -22,9 +22,8 @@ from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
 from holdfast.runs import RunFolder
 from holdfast.search import best_settings
-from holdfast.show import print_plan, print_summary
+from holdfast.show import finished_page, print_plan, print_summary
 from holdfast.summary import summarise, verdict_for
-from holdfast.verbs.report import finished_page
 from holdfast.verdict import EXIT
 
 Record = dict[str, Any]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -82,6 +84,20 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for v in summary["verdicts"]:
         word = Text(f"{v['stack']} {v['verdict']}", style=f"bold {COLOURS[v['verdict']]}")
         console.print(word.append(f": {v['reason']}", style="not bold default"))
+
+
+def finished_page(folder: Path) -> bool:
+    """Writes the page of a finished audit; a page that fails costs nothing that was measured."""
+    from holdfast.report.html import write_report
+
+    try:
+        write_report(folder)
+    except Exception as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        retry = f"the audit is whole; retry with `holdfast report {folder}`"
+        print(f"holdfast: the report could not be written: {why}; {retry}.", file=sys.stderr)
+        return False
+    return True
 
 
 def _add(table: Table, *words: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,18 +40,3 @@ def _print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console().print(table)
-
-
-def finished_page(folder: Path) -> bool:
-    """Writes the page of a finished audit; a page that fails costs nothing that was measured."""
-    from holdfast.report.html import write_report
-    from holdfast.verbs.failures import sentence_for
-
-    try:
-        write_report(folder)
-    except Exception as error:
-        why = sentence_for(error).rstrip(".")
-        retry = f"the audit is whole; retry with `holdfast report {folder}`"
-        print(f"holdfast: the report could not be written: {why}; {retry}.", file=sys.stderr)
-        return False
-    return True
