@@ -132,7 +132,8 @@ def test_an_error_in_on_result_ends_the_workers() -> None:
 
 
 SLEEPER = """
-import sys, time, os
+import signal, sys, time, os
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 sys.path.insert(0, {here!r})
 from holdfast.engine import run_tasks
 from sleeper import nap
