@@ -95,13 +95,26 @@ def _by_name(table: dict[type[M], Any]) -> dict[str, type[M]]:
 
 @cache
 def _outside() -> dict[type[Any], Any]:
-    found: dict[type[Any], Any] = {}
-    for point in entry_points(group=GROUP):
+    return installed(GROUP, "methods")
+
+
+def installed(group: str, what: str) -> dict[Any, Any]:
+    """The tables that installed packages offer under an entry-point group, as one.
+
+    Args:
+        group: the group's name.
+        what: what the tables hold, for the message.
+
+    Raises:
+        UserError: a package's table cannot be loaded.
+    """
+    found: dict[Any, Any] = {}
+    for point in entry_points(group=group):
         try:
             found.update(point.load())
         except Exception as error:  # an outside package may fail in any way
             raise UserError(
-                f"The methods {point.value!r} of an installed package cannot be loaded ({error}): "
+                f"The {what} {point.value!r} of an installed package cannot be loaded ({error}): "
                 "mend or uninstall that package."
             ) from error
     return found

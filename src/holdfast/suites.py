@@ -6,6 +6,20 @@ from typing import Any
 
 STACKS = ("none", "safety_mixing", "secret_prefix", "constrained_sft", "recovery_augmentation")
 
+# The papers' row counts.
+ATTACKS = (
+    "harmful_rows(rows=10)",
+    "harmful_rows(rows=50)",
+    "harmful_rows(rows=100)",
+    "identity_shift",
+    "benign_rows",
+)
+WHOLE_GRID: dict[str, Any] = {
+    "stacks": STACKS,
+    "grid": (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "search": "all",
+}
+
 SUITES: dict[str, dict[str, Any]] = {
     # About 75 short tunes: minutes on two cores with a model of 1.5 M parameters.
     "quick": {
@@ -24,13 +38,7 @@ SUITES: dict[str, dict[str, Any]] = {
     # The papers' row counts, searched settings, the whole grid of attack rows.
     "standard": {
         "stacks": STACKS,
-        "attacks": (
-            "harmful_rows(rows=10)",
-            "harmful_rows(rows=50)",
-            "harmful_rows(rows=100)",
-            "identity_shift",
-            "benign_rows",
-        ),
+        "attacks": ATTACKS,
         "elicitations": ("plain", "prefill", "decoding(grid=standard)"),
         "seeds": (0, 1, 2),
         "settings": {
@@ -40,23 +48,13 @@ SUITES: dict[str, dict[str, Any]] = {
             "lora": {"method": "lora", "learning_rate": 3e-3},
         },
         "measure": {"forbidden": 180, "lookalike": 90, "utility": 120, "gain": 80},
-        "cost": {
-            "stacks": STACKS,
-            "grid": (1, 2, 4, 8, 16, 32, 64, 128, 256),
-            "search": "all",
-        },
+        "cost": WHOLE_GRID,
         "customer": {"rows": 400, "seeds": (0, 1, 2)},
     },
     # Every report request, more seeds.
     "full": {
         "stacks": STACKS,
-        "attacks": (
-            "harmful_rows(rows=10)",
-            "harmful_rows(rows=50)",
-            "harmful_rows(rows=100)",
-            "identity_shift",
-            "benign_rows",
-        ),
+        "attacks": ATTACKS,
         "elicitations": ("plain", "prefill", "decoding(grid=standard)"),
         "seeds": (0, 1, 2, 3, 4),
         "settings": {
@@ -68,11 +66,7 @@ SUITES: dict[str, dict[str, Any]] = {
             "lora": {"method": "lora", "learning_rate": 3e-3},
         },
         "measure": {"forbidden": 450, "lookalike": 225, "utility": 240, "gain": 160},
-        "cost": {
-            "stacks": STACKS,
-            "grid": (1, 2, 4, 8, 16, 32, 64, 128, 256),
-            "search": "all",
-        },
+        "cost": WHOLE_GRID,
         "customer": {"rows": 400, "seeds": (0, 1, 2)},
     },
 }

@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 
+from holdfast import registry
 from holdfast.errors import UserError
 from holdfast.evaluate import Judge, Verdict
 from holdfast.judges.exact import ExactJudge
@@ -39,16 +39,7 @@ def judges() -> dict[str, Callable[[], Judge]]:
 
 @cache
 def _outside() -> dict[str, Callable[[], Judge]]:
-    found: dict[str, Callable[[], Judge]] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            found.update(point.load())
-        except Exception as error:  # an outside package may fail in any way
-            raise UserError(
-                f"The judges {point.value!r} of an installed package cannot be loaded ({error}): "
-                "mend or uninstall that package."
-            ) from error
-    return found
+    return registry.installed(GROUP, "judges")
 
 
 def judge_named(name: str) -> Judge:
