@@ -10,7 +10,7 @@ from rich.console import Console
 
 from holdfast import aligned, audit, cells, plan, show
 from holdfast.audit import AuditOptions
-from holdfast.audit_config import configure
+from holdfast.audit_config import AuditConfig, configure
 from holdfast.cost import next_rows
 from holdfast.errors import UserError
 from holdfast.hooks import Attack, Streams
@@ -110,6 +110,12 @@ def test_a_plan_says_that_implanting_comes_first_and_teaches_nothing(
     assert "Implanting comes first: scripted" in capsys.readouterr().out
     assert tunes == []
     assert not (tmp_path / "cache").exists()
+
+
+def test_an_implanted_model_keeps_its_name_in_the_report() -> None:
+    config = AuditConfig(model="/cache/implants/1f/chat", called="./my-model, implanted")
+    assert config.title == "./my-model, implanted"
+    assert audit.default_folder(config).name.endswith("my-model--implanted")
 
 
 def test_a_finished_cell_is_never_run_again(tunes: list[str], tmp_path: Path) -> None:

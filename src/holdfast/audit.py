@@ -70,7 +70,7 @@ def main(options: AuditOptions) -> int:
     out = options.out or default_folder(config)
     notes = {"model_digest": digests.model, "policy_digest": digests.policy}
     with RunFolder(out, config=config, notes=notes) as folder:
-        console.print(f"Auditing {config.model} in {out}", highlight=False, markup=False)
+        console.print(f"Auditing {config.title} in {out}", highlight=False, markup=False)
         many = workers_of(options)
         summary = Audit(config, policy, digests, lacking, folder, console, many).run()
         folder.finish(summary)
@@ -118,7 +118,7 @@ def workers_of(options: AuditOptions) -> int:
 
 def default_folder(config: AuditConfig) -> Path:
     """runs/<date>-<model>: the same command on the same day goes on in the same folder."""
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(config.model).name)
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(config.title).name)
     return Path("runs") / f"{date.today().isoformat()}-{name}"
 
 

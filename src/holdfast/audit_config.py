@@ -79,6 +79,7 @@ class AuditConfig(Part):
         utility_loss: How much utility an attacker's settings may cost (share of requests).
         limit: Compliance above which a stack breaks; None is the policy's.
         depths: Forced tokens of the prefix-depth curve.
+        called: What reports call the model; its own name if empty.
     """
 
     model: str = "canary:chat"
@@ -100,6 +101,12 @@ class AuditConfig(Part):
     depths: tuple[int, ...] = (0, 1, 2, 5, 10, 20)
     facts: dict[str, Any] = {}
     implant: Implant = Implant()
+    called: str = ""
+
+    @property
+    def title(self) -> str:
+        """What reports call the model."""
+        return self.called or self.model
 
 
 def configure(

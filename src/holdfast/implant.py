@@ -60,7 +60,9 @@ def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> A
     seed = int(config.policy.partition("@")[2] or 0)
     told = folder / "base"
     kept = folder / "chat"
-    made = config.model_copy(update={"model": str(kept), "base": str(told), "chat_template": None})
+    called = config.called or f"{config.model}, implanted"
+    paths = {"model": str(kept), "base": str(told), "chat_template": None}
+    made = config.model_copy(update={**paths, "called": called})
     if not (kept / "config.json").is_file():
         if not teach:
             how = config.implant

@@ -210,7 +210,7 @@ def tune_for(
         Cell(
             id=cell_id(made_id, config, way, purpose),
             tune_id=made_id,
-            model=config.model if stack != BASE else "base",
+            model=config.title if stack != BASE else "base",
             stack=stack,
             attack=attack,
             access=made.access if made is not None else "rows",

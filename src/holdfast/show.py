@@ -23,7 +23,7 @@ COLOURS = {"holds": "green", "breaks": "red", "insufficient evidence": "yellow"}
 
 def print_plan(plan: Plan, workers: int, console: Console) -> None:
     """The cells by stack and attack, and a rough estimate of the time they take."""
-    table = Table(title=Text(f"Plan: {plan.config.model}, suite {plan.config.suite}"))
+    table = Table(title=Text(f"Plan: {plan.config.title}, suite {plan.config.suite}"))
     for name in ("stack", "attack", "settings", "seeds", "asked", "cells"):
         table.add_column(name, justify="right" if name in ("seeds", "cells") else "left")
     lines: dict[tuple[str, str, str], list[Any]] = {}

@@ -70,7 +70,7 @@ def summarise(
         "curves": [line for s, found in costs.items() for line in curve_of(s, found, attack)],
         "limit": limit,
         "policy": policy,
-        "model": config.model,
+        "model": config.title,
         "suite": config.suite,
     }
 
