@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -181,10 +181,7 @@ class Audit:
                 found = run.all(searches)
                 picked = best_settings(found, first, run.record, self.config)
                 whole = plan.make_plan(self.config, self.digests, self.lacking, picked)
-            progress.say("attacks × stacks")
-            ids = run.all(whole.tunes)
-            progress.say("the fewest rows that break")
-            ids += self._search_cost(run)
+            ids = self._grid_and_cost(run, whole.tunes)
         records = [run.record(i) for i in dict.fromkeys(ids)]
         return self._summary(whole, [r for r in records if r])
 
@@ -206,30 +203,38 @@ class Audit:
                 progress.say(f"aligning with {part} (kept for later audits)")
                 aligned.aligned(self.config, part)
 
-    def _search_cost(self, run: _Runner) -> list[str]:
-        """Rounds of row counts for all stacks at once, until each search is over."""
-        cost = self.config.cost
-        found: dict[str, list[str]] = {stack: [] for stack in cost.stacks}
-        while True:
-            tunes = []
-            for stack, cells_of in found.items():
-                records = [r for i in cells_of if (r := run.record(i))]
-                grid = self._grid(stack)
-                wanted = next_rows(tried_rows(records), grid, cost.search, self.limit)
-                known = {int(r["rows"]) for r in records}
-                tunes += [
-                    plan.cost_tune(self.config, self.digests, stack, rows, seed)
-                    for rows in wanted
-                    if rows not in known
-                    for seed in cost.seeds
-                ]
-            if not tunes:
-                return [i for of in found.values() for i in of]
-            run.all(tunes)
-            if not any(run.record(c.id) for t in tunes for c in t.cells):
-                return [i for of in found.values() for i in of]
-            for tune in tunes:
+    def _grid_and_cost(self, run: _Runner, tunes: Sequence[Tune]) -> list[str]:
+        """The plan's tunes, the longest first, beside the first round of the search for few rows.
+
+        Then the search's other rounds, for all stacks at once, until each is over.
+        """
+        found: dict[str, list[str]] = {stack: [] for stack in self.config.cost.stacks}
+        rows = self._cost_tunes(run, found)
+        run.progress.say("attacks × stacks")
+        ids = run.all([*sorted(tunes, key=lambda t: t.purpose != "customer"), *rows])
+        while rows and any(run.record(c.id) for t in rows for c in t.cells):
+            for tune in rows:
                 found[tune.stack] += [c.id for c in tune.cells]
+            rows = self._cost_tunes(run, found)
+            run.progress.say("the fewest rows that break")
+            ids += run.all(rows)
+        return ids
+
+    def _cost_tunes(self, run: _Runner, found: Mapping[str, Sequence[str]]) -> list[Tune]:
+        """What the search for the fewest rows tries next: `found` has each stack's cells so far."""
+        cost = self.config.cost
+        tunes = []
+        for stack, cells_of in found.items():
+            records = [r for i in cells_of if (r := run.record(i))]
+            known = {int(r["rows"]) for r in records}
+            wanted = next_rows(tried_rows(records), self._grid(stack), cost.search, self.limit)
+            tunes += [
+                plan.cost_tune(self.config, self.digests, stack, rows, seed)
+                for rows in wanted
+                if rows not in known
+                for seed in cost.seeds
+            ]
+        return tunes
 
     def _grid(self, stack: str) -> list[int]:
         """Row counts for which the policy has enough rows."""
@@ -251,7 +256,7 @@ class _Runner:
     """Runs tunes through the workers; a tune whose cells are all kept is not run."""
 
     def __init__(self, audit: Audit, pool: Workers[Tune, cells.Finished], progress: Progress):
-        self._audit, self._pool, self._progress = audit, pool, progress
+        self._audit, self._pool, self.progress = audit, pool, progress
         self._kept = audit.folder.finished()
 
     def record(self, cell_id: str) -> Record | None:
@@ -264,8 +269,8 @@ class _Runner:
         for tune in tunes:
             if tune not in waiting:
                 for cell in tune.cells:
-                    self._progress.cell(self._kept[cell.id])
-                self._progress.tune()
+                    self.progress.cell(self._kept[cell.id])
+                self.progress.tune()
         self._pool.run(waiting, self._take)
         return [c.id for t in tunes for c in t.cells]
 
@@ -279,8 +284,8 @@ class _Runner:
             self._audit.folder.append(*result.value.cells, exchanges=result.value.exchanges)
             self._kept = self._audit.folder.finished()
             for cell in result.value.cells:
-                self._progress.cell(cell)
-        self._progress.tune()
+                self.progress.cell(cell)
+        self.progress.tune()
 
 
 def _where(tune: Tune) -> str:
