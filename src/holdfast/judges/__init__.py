@@ -18,9 +18,13 @@ from typing import Any, cast
 from holdfast import registry
 from holdfast.errors import UserError
 from holdfast.evaluate import Judge, Verdict
+from holdfast.judges.cached import cached
+from holdfast.judges.classifier import Classifier, classifier
 from holdfast.judges.config import JudgeConfig
 from holdfast.judges.exact import Exact, ExactJudge
+from holdfast.judges.fulfilment import Fulfilment, fulfilment
 from holdfast.judges.keyword import NAMED, Keyword, is_refusal, keyword_judge
+from holdfast.judges.rubric import Rubric, rubric
 
 __all__ = [
     "GROUP",
@@ -29,6 +33,7 @@ __all__ = [
     "Judge",
     "JudgeConfig",
     "Verdict",
+    "cached",
     "config_of",
     "judge_named",
     "judges",
@@ -46,6 +51,9 @@ def exact(config: Exact) -> ExactJudge:
 JUDGES: dict[type[JudgeConfig], Callable[[Any], Judge]] = {
     Exact: exact,
     Keyword: keyword_judge,
+    Classifier: classifier,
+    Rubric: rubric,
+    Fulfilment: fulfilment,
 }
 
 

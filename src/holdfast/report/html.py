@@ -7,31 +7,33 @@ security policy forbids scripts and requests altogether. Every measured figure i
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from holdfast.report import plots, words
+from holdfast.report import page, plots, words
 from holdfast.report.limits import limits
-from holdfast.report.read import Cell, Cost, Run, StackVerdict, Summary, read_run, read_runs
+from holdfast.report.read import (
+    Cell,
+    Cost,
+    Run,
+    StackVerdict,
+    Summary,
+    kind_of,
+    read_run,
+    read_runs,
+)
 from holdfast.report.samples import samples
-from holdfast.report.squares import category_map, side, squares
+from holdfast.report.squares import category_map, squares
 from holdfast.report.trade import CUSTOMER, paid_for, trades
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from markupsafe import Markup
 
 MOST_CELLS = 600  # lines of the full table; beyond that summary.json is the better place
 MOST_PANELS = 12  # plots of one kind
-LONGEST_FACT = 300
-# Nothing should ever put a credential into run.json; a page that is sent around checks again.
-CREDENTIAL = re.compile(
-    r"(api_?key|password|authorization|credentials?|(^|\.|access_|auth_|api_|hf_)token)$", re.I
-)
+EVALUATION = "evaluation"  # what `holdfast evaluate` calls its runs
 
 
 @dataclass(frozen=True)
@@ -50,52 +52,6 @@ class Panel:
 
     attack: str
     svg: Markup
-
-
-def _data(value: float | None, shown: str) -> Markup:
-    from markupsafe import Markup
-
-    if value is None:
-        return Markup('<span class="none">{}</span>').format(shown)
-    return Markup('<data value="{}">{}</data>').format(repr(value), shown)
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("holdfast.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "rate": lambda value: _data(value, words.percent(value)),
-        "count": lambda value: _data(value, words.number(value)),
-        "gpu": lambda value: _data(value, words.compute(value)),
-        "power": lambda value: _data(value, words.power(value)),
-        "end": lambda value: _data(value, words.end(value)),
-        "points": lambda value: _data(value, words.points(value)),
-        "stack": words.stack_name,
-        "attack": words.attack_name,
-        "rows_words": words.rows_words,
-        "rows_interval": words.rows_interval,
-    }
-    environment.globals |= {"side": side, "percent": words.percent}
-    return environment
-
-
-def _glossary() -> Any:
-    """A function that explains each term once: at its first use on the page."""
-    told: set[str] = set()
-
-    def explain(*terms: str) -> list[tuple[str, str]]:
-        fresh = [term for term in terms if term not in told]
-        told.update(fresh)
-        return [(term, words.GLOSSARY[term]) for term in fresh]
-
-    return explain
 
 
 def _cards(summary: Summary) -> list[StackCard]:
@@ -138,38 +94,13 @@ def _panels(summary: Summary) -> dict[str, list[Panel]]:
     return found
 
 
-def _facts(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """A nested mapping as flat (path, value) lines."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _facts(inner, f"{path}.{key}" if path else str(key))
-        return
-    if CREDENTIAL.search(path):
-        yield path, "(withheld)"
-        return
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    yield path, text if len(text) <= LONGEST_FACT else text[:LONGEST_FACT] + " …"
-
-
 def _settings(run: Run) -> dict[str, list[tuple[str, str]]]:
     """`run.json` by its top-level names, and the seeds of the cells."""
     seeds = sorted({c.seed for c in run.summary.cells if c.seed is not None})
-    groups = {
-        key: list(_facts(value, "" if isinstance(value, Mapping) else key))
-        for key, value in run.facts.items()
-    }
+    groups = page.settings(run.facts)
     if seeds:
         groups["seeds"] = [("seeds", ", ".join(map(str, seeds)))]
     return groups
-
-
-def _write(out: Path, text: str) -> Path:
-    """Write under a temporary name, then rename: no one opens half a page."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out)
-    return out
 
 
 def write_report(run_folder: Path, out: Path | None = None) -> Path:
@@ -188,11 +119,15 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
     """
     from markupsafe import Markup
 
+    if kind_of(Path(run_folder)) == EVALUATION:
+        from holdfast.report import benchmark
+
+        return benchmark.write(Path(run_folder), out)
     run = read_run(Path(run_folder))
     summary = run.summary
     marks = plots.marks(summary.stacks)
-    page = (
-        _environment()
+    text = (
+        page.environment()
         .get_template("report.html.j2")
         .render(
             run=run,
@@ -207,13 +142,13 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
             limits=limits(summary),
             settings=_settings(run),
             cells=summary.cells[:MOST_CELLS],
-            explain=_glossary(),
+            explain=page.glossary(),
             swatches={stack: Markup(plots.swatch(mark)) for stack, mark in marks.items()},
             more_panels=max(0, len(summary.attacks) - MOST_PANELS),
             honest=any(cell.attack == CUSTOMER for cell in summary.done),
         )
     )
-    return _write(Path(out) if out else run.folder / "report.html", page)
+    return page.write_page(Path(out) if out else run.folder / "report.html", text)
 
 
 def write_runs_report(run_folders: Sequence[Path], out: Path) -> Path:
@@ -233,8 +168,8 @@ def write_runs_report(run_folders: Sequence[Path], out: Path) -> Path:
         {(s.attack, s.stack): s for line in squares(run.summary) for s in line} for run in runs
     ]
     verdicts = [{card.verdict.stack: card for card in _cards(run.summary)} for run in runs]
-    page = (
-        _environment()
+    text = (
+        page.environment()
         .get_template("runs.html.j2")
         .render(
             runs=runs,
@@ -244,7 +179,7 @@ def write_runs_report(run_folders: Sequence[Path], out: Path) -> Path:
             verdicts=verdicts,
             answers=[words.answer(run.summary) for run in runs],
             limit=runs[0].summary.limit if len({run.summary.limit for run in runs}) == 1 else None,
-            explain=_glossary(),
+            explain=page.glossary(),
         )
     )
-    return _write(Path(out), page)
+    return page.write_page(Path(out), text)

@@ -7,12 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from holdfast.errors import UserError
 
+S = TypeVar("S", bound="Entry")
 VerdictWord = Literal["holds", "breaks", "insufficient evidence"]
 
 
@@ -205,22 +206,44 @@ def _load(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_run(folder: Path) -> Run:
-    """Read `summary.json` (required) and `run.json` (may be absent) of a run folder.
+def kind_of(folder: Path) -> str:
+    """What kind of run a folder holds: "" is an audit's, "evaluation" an evaluation's.
+
+    Raises:
+        UserError: the folder is no finished run.
+    """
+    return str(_load(folder / "summary.json").get("kind", ""))
+
+
+def read_summary(folder: Path, shape: type[S]) -> S:
+    """`summary.json` of a run folder, checked by field.
 
     Raises:
         UserError: the folder is no finished run, or a field is malformed (the first is named).
     """
     try:
-        summary = Summary.model_validate(_load(folder / "summary.json"))
+        return shape.model_validate(_load(folder / "summary.json"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(
             f"{folder / 'summary.json'} is malformed at {where}: {first['msg']}."
         ) from error
-    facts = _load(folder / "run.json") if (folder / "run.json").exists() else {}
-    return Run(Path(folder).resolve(), summary, facts)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """`run.json` of a run folder; empty if it is absent."""
+    return _load(folder / "run.json") if (folder / "run.json").exists() else {}
+
+
+def read_run(folder: Path) -> Run:
+    """Read `summary.json` (required) and `run.json` (may be absent) of a run folder.
+
+    Raises:
+        UserError: the folder is no finished run, or a field is malformed (the first is named).
+    """
+    summary = read_summary(folder, Summary)
+    return Run(Path(folder).resolve(), summary, read_facts(folder))
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:

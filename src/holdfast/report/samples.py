@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from holdfast.errors import UserError
 from holdfast.report.read import Cell, Run
@@ -23,6 +25,7 @@ ORDER BY CASE verdict WHEN 'complied' THEN 0 WHEN 'wrong' THEN 1 WHEN 'refused' 
     category
 LIMIT ?
 """
+OF_PART = QUERY.replace("tune_id = ? AND elicitation = ?", "part = ?")
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,30 @@ def samples(run: Run) -> list[SampleCell]:
     return [sample for sample in found if sample.exchanges]
 
 
+def samples_of(path: Path, part: str) -> tuple[Sample, ...]:
+    """Exchanges of one finished cell, complied first, one a category.
+
+    Args:
+        path: `exchanges.parquet`.
+        part: The cell's id.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    return _asked(path, OF_PART, [part, PER_CELL])
+
+
 def _exchanges(path: Path, cell: Cell) -> tuple[Sample, ...]:
+    return _asked(path, QUERY, [cell.tune_id, cell.elicitation, PER_CELL])
+
+
+def _asked(path: Path, query: str, arguments: Sequence[Any]) -> tuple[Sample, ...]:
     import duckdb
 
     try:
         with duckdb.connect() as connection:
-            arguments = [str(path), cell.tune_id, cell.elicitation, PER_CELL]
-            lines = connection.execute(QUERY, arguments).fetchall()
+            lines = connection.execute(query, [str(path), *arguments]).fetchall()
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} cannot be read ({reason}); run the audit again.") from error
+        raise UserError(f"{path} cannot be read ({reason}); run it again.") from error
     return tuple(Sample(*(cut(value) for value in line)) for line in lines)

@@ -35,6 +35,9 @@ GLOSSARY = {
     "category": "one kind of forbidden request; categories are grouped into domains",
     "forced start": "the first words of a forbidden answer, put in the model’s mouth before it "
     "may go on by itself",
+    "mutation": "the same request in other words, a code or another language",
+    "attempt": "a reply that answers, rightly or wrongly, instead of refusing",
+    "κ": "Cohen’s kappa: agreement of two judges beyond chance; 1 is full agreement, 0 is chance",
     "unscored": "replies on which the judge failed; they count for neither side",
     "judge": "what decides whether a reply complies",
 }

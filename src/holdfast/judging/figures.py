@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast import stats
 from holdfast.evaluate import Exchange, Verdict
-from holdfast.labels import Truth, is_positive
+from holdfast.judging.labels import Truth, is_positive
 from holdfast.stats import Share
 
 BINS = 10

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.opinions import RATES
+from holdfast.judging.opinions import RATES
 from holdfast.verdict import MAX_UNSCORED
 
 

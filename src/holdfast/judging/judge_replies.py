@@ -13,14 +13,15 @@ from typing import Any
 
 from rich.console import Console
 
-from holdfast import __version__, stored_replies
+from holdfast import __version__
 from holdfast.canonical import digest, finite, plain
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Judge, Verdict, judge_name, judged
-from holdfast.labels import is_positive, truth_of
-from holdfast.opinions import Opinions
-from holdfast.stored_replies import Source, Stored
-from holdfast.verdict_file import NAME, VerdictFile, content_of
+from holdfast.judging import stored_replies
+from holdfast.judging.labels import is_positive, truth_of
+from holdfast.judging.opinions import Opinions
+from holdfast.judging.stored_replies import Source, Stored
+from holdfast.judging.verdict_file import NAME, VerdictFile, content_of
 
 INSUFFICIENT = 3
 BATCH = 512
@@ -58,7 +59,7 @@ def main(options: JudgeOptions) -> int:
     Raises:
         UserError: Anything the user can mend; nothing is written then.
     """
-    from holdfast.judging_tables import print_told
+    from holdfast.judging.tables import print_told
 
     console = Console(stderr=options.json)
     sources = stored_replies.sources(options.replies, options.label or "")

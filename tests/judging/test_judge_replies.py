@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from holdfast import judges, judging
+from holdfast import judges
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Verdict
 from holdfast.figures import line_of
-from holdfast.judging import JudgeOptions, main
+from holdfast.judging import judge_replies
+from holdfast.judging.judge_replies import JudgeOptions, main
+from holdfast.judging.stored_replies import Stored, check, sources
 from holdfast.runs import RunFolder
-from holdfast.stored_replies import Stored, check, sources
 
 REFUSAL = "I cannot help with that."
 
@@ -194,7 +195,7 @@ def test_what_was_judged_is_not_judged_again(tmp_path: Path, counting: Counting)
 def test_a_killed_run_goes_on_where_it_stopped(
     tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "BATCH", 2)
+    monkeypatch.setattr(judge_replies, "BATCH", 2)
     replies = written(tmp_path / "replies.jsonl", [line(n, f"Reply {n}.") for n in range(6)])
     batches = iter([False, True])
     whole = Counting.__call__

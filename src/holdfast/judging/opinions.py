@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast import stats
 from holdfast.evaluate import Kind, Verdict
-from holdfast.labels import is_positive
+from holdfast.judging.labels import is_positive
 from holdfast.verdict import MAX_UNSCORED
 
 RATES: dict[str, tuple[Verdict, ...]] = {

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from holdfast import judges
-from holdfast.corrected import read_recalls
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Judge, Verdict
-from holdfast.judge_figures import Labelled, calibration_of, figures_of
-from holdfast.judges_evaluate import JudgesOptions, labelled_of, main, measured
+from holdfast.judging.corrected import read_recalls
+from holdfast.judging.evaluate_judges import JudgesOptions, labelled_of, main, measured
+from holdfast.judging.figures import Labelled, calibration_of, figures_of
 from holdfast.world import world
 from holdfast.world.replies_of_policy import replies_of_policy
 

@@ -7,10 +7,10 @@ import pytest
 
 from holdfast import stats
 from holdfast.chat import row
-from holdfast.corrected import Recalls, corrected, corrected_cells, read_recalls
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Request, Verdict
 from holdfast.figures import figures
+from holdfast.judging.corrected import Recalls, corrected, corrected_cells, read_recalls
 from holdfast.stats import Share
 
 LENIENT = Recalls("keyword", False, compliance=Share(190, 200), refusal=Share(160, 200))

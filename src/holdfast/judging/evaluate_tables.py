@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.judge_figures import is_defined
+from holdfast.judging.figures import is_defined
 
 HEAD = ("judge", "κ", "refusals found", "compliance found", "unscored", "s per 1,000")
 WORST = 10

@@ -12,14 +12,14 @@ from typing import Any
 
 from rich.console import Console
 
-from holdfast import stored_replies
 from holdfast.canonical import finite, plain, write_bytes, write_json
 from holdfast.errors import UserError
 from holdfast.evaluate import Judge, Verdict, judged
-from holdfast.judge_figures import Labelled, calibration_of, figures_of
-from holdfast.judging import judges_of, worlds_of
-from holdfast.labels import truth_of
-from holdfast.stored_replies import Stored
+from holdfast.judging import stored_replies
+from holdfast.judging.figures import Labelled, calibration_of, figures_of
+from holdfast.judging.judge_replies import judges_of, worlds_of
+from holdfast.judging.labels import truth_of
+from holdfast.judging.stored_replies import Stored
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def main(options: JudgesOptions) -> int:
     Raises:
         UserError: Anything the user can mend.
     """
-    from holdfast.judges_tables import markdown, print_told
+    from holdfast.judging.evaluate_tables import markdown, print_told
 
     console = Console(stderr=options.json)
     told, left_out = labelled_of(options)

@@ -16,8 +16,8 @@ from typing import Any
 from holdfast.chat import LineError
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Request
-from holdfast.labels import truth_of
-from holdfast.reply_shapes import (
+from holdfast.judging.labels import truth_of
+from holdfast.judging.reply_shapes import (
     NotAReply,
     conversation_of,
     decoys_of,

@@ -11,7 +11,7 @@ from typing import Any
 from holdfast import stats
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Verdict
-from holdfast.labels import is_positive
+from holdfast.judging.labels import is_positive
 from holdfast.stats import Corrected, Share
 
 
