@@ -35,7 +35,7 @@ def tokens_needed(model: Model | Remote | None, requests: Sequence[Request], way
     if tokenizer is None:  # out of reach: codes take about a token for two characters
         longest = max(len(text) for text in written) // 2
     else:
-        longest = max(len(ids) for ids in tokenizer(written)["input_ids"])
+        longest = max(len(ids) for ids in tokenizer(written, verbose=False)["input_ids"])
     return max(LEAST, min(MOST, round(ROOM * longest)))
 
 
