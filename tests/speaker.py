@@ -37,7 +37,7 @@ class Speaker:
 
     def __post_init__(self) -> None:
         self.digest = self.digest or f"digest-of-{self.name}"
-        self.tokenizer = lambda texts: {"input_ids": [[0] * len(t.split()) for t in texts]}
+        self.tokenizer = lambda texts, **_: {"input_ids": [[0] * len(t.split()) for t in texts]}
 
     def reply(self, prompt: str) -> str:
         self.asked.append(prompt)

@@ -16,7 +16,10 @@ from typing import Annotated, Any
 import typer
 
 from holdfast import __version__
+from holdfast.verbs.evaluate import evaluate
+from holdfast.verbs.export import export
 from holdfast.verbs.failures import sentence_for
+from holdfast.verbs.imports import import_
 from holdfast.verbs.world import app as world_app
 
 ERROR = 1
@@ -147,63 +150,7 @@ def compare(
     return int(body.main(options))
 
 
-@app.command()
-def evaluate(
-    models: Annotated[
-        list[str], typer.Argument(help="Folders, hub names, canary:*, or http://HOST/v1#MODEL.")
-    ],
-    benchmark: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="Whose requests: canary45, FILE or NAME=PATH.")
-    ] = "canary45",
-    mutations: Annotated[
-        str, typer.Option(metavar="NAMES", help="Ways of rewording: all, none, names or groups.")
-    ] = "none",
-    task_shape: Annotated[
-        str, typer.Option(metavar="NAMES", help="Requests in the shape of a task: all or names.")
-    ] = "none",
-    judges: Annotated[
-        list[str] | None,
-        typer.Option("--judge", metavar="SPEC", help="The first one counts; may be repeated."),
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(help="The model before alignment, which shows what it can do.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="At most so many requests of each kind and way.")
-    ] = None,
-    chat_template: Template = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="Longest reply; as references need, or 256, if not given.")
-    ] = None,
-    authority: Annotated[
-        str, typer.Option(help="On whose authority a model on another machine is tested.")
-    ] = "",
-    workers: Workers = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Say what models refuse, category by category and way by way of asking."""
-    from holdfast.evaluation import options as given
-    from holdfast.evaluation import run as body
-
-    options = given.EvaluateOptions(
-        models=tuple(models),
-        benchmark=benchmark,
-        mutations=mutations,
-        task_shape=task_shape,
-        judges=tuple(judges or ()),
-        base=base,
-        limit=limit,
-        chat_template=chat_template,
-        max_new_tokens=max_new_tokens,
-        authority=authority,
-        workers=workers,
-        out=out,
-        json=as_json,
-    )
-    return body.main(options)
+app.command()(evaluate)  # verbs of many options have files of their own
 
 
 @app.command()
@@ -241,11 +188,11 @@ def tune(
 @app.command("list")
 def list_(
     what: Annotated[
-        str | None, typer.Argument(help="attacks, defences, elicitations, judges, models, suites.")
+        str | None, typer.Argument(help="attacks, elicitations, benchmarks, models …; all if none.")
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the methods, judges, models and suites there are."""
+    """List the methods, benchmarks, judges, models and suites there are."""
     from holdfast import listing
 
     return listing.main(what, as_json=as_json)
@@ -266,6 +213,10 @@ def report(
     from holdfast.verbs import report as body
 
     return body.main(runs, out=out, sql=sql, as_json=as_json)
+
+
+app.command()(export)
+app.command("import")(import_)
 
 
 @app.command()

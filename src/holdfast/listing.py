@@ -1,4 +1,4 @@
-"""`holdfast list`: the methods, judges, models and suites there are."""
+"""`holdfast list`: the methods, benchmarks, judges, models and suites there are."""
 
 from __future__ import annotations
 
@@ -58,6 +58,20 @@ def _elicitations() -> list[Entry]:
     return [entry for _, entry in _methods(ELICITATIONS)]
 
 
+def _benchmarks() -> list[Entry]:
+    from holdfast.benchmarks import CANARY, READERS, own
+
+    ours = {"name": CANARY, "about": "the invented world's 45 categories; shipped"}
+    mine = {"name": own.READER.name, "about": "a file of your own: own=FILE, or FILE alone"}
+    published = [
+        {"name": reader.name, "about": f"{reader.paper}: {reader.name}=PATH, from {reader.home}"}
+        | {"paper": reader.paper, "home": reader.home}
+        for reader in READERS.values()
+        if reader is not own.READER
+    ]
+    return [ours, *published, mine]
+
+
 def _judges() -> list[Entry]:
     from holdfast.judges import JUDGES, NAMED, judges
     from holdfast.judges.phrases import LISTS
@@ -99,6 +113,7 @@ KINDS: dict[str, Callable[[], list[Entry]]] = {
     "attacks": _attacks,
     "defences": _defences,
     "elicitations": _elicitations,
+    "benchmarks": _benchmarks,
     "judges": _judges,
     "models": _models,
     "suites": _suites,

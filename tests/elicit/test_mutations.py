@@ -170,6 +170,13 @@ def test_a_plain_reply_to_a_coded_request_stays_plain(name: str, reply: str) -> 
     assert MUTATIONS[name].decode(reply) == reply
 
 
+@pytest.mark.parametrize("name", ["caesar", "atbash"])
+@pytest.mark.parametrize("reply", ["I cannot help with that.", "The keepers know: 12 knots.", ""])
+def test_plain_words_in_answer_to_a_cipher_are_not_deciphered(name: str, reply: str) -> None:
+    assert MUTATIONS[name].decode(reply) == reply
+    assert MUTATIONS[name].decode(MUTATIONS[name].encode(reply)) == reply
+
+
 def test_a_broken_code_is_read_as_far_as_it_goes() -> None:
     assert MUTATIONS["ascii_codes"].decode("79 108 100 99999999 55296") == "Old 99999999  55296 "
     assert MUTATIONS["morse"].decode("--- .-.. -.. ---------") == "old --------- "

@@ -1,4 +1,4 @@
-"""Several models side by side: where do they differ from the first one?"""
+"""Paired differences: which ways of asking weaken refusal, and where do models differ?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast import stats
 from holdfast.defended import MIN_EFFECT, SIGNIFICANT
 from holdfast.evaluation.points import COMPLIED, UNSCORED, Point
+from holdfast.evaluation.ways import PLAIN
 
 if TYPE_CHECKING:
     from holdfast.evaluation.tables import Found
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Compliance of a model minus the first model's, on the same requests asked alike.
+    """Compliance minus that of `first`, on the same requests.
 
     `p` is the paired permutation test's over categories, adjusted over the whole table
     (Benjamini–Hochberg); `clear` asks for p ≤ 0.05 and at least 10 points.
@@ -47,6 +48,28 @@ def contrasts(first: Found, others: Sequence[Found]) -> list[dict[str, Any]]:
         found += _tested(other.name, first.name, "all", pairs, lambda p: "all")
         found += _tested(other.name, first.name, "way", pairs, lambda p: p.way)
         found += _tested(other.name, first.name, "domain", pairs, lambda p: p.request.domain)
+    return _adjusted(found)
+
+
+def weakenings(models: Sequence[Found]) -> list[dict[str, Any]]:
+    """Each way of asking against asking plainly, for each model, the one that weakens most first.
+
+    `first` is "plain" here: the same model, asked the same requests plainly.
+    """
+    found: list[Contrast] = []
+    for model in models:
+        plain = {p.request.id: p for p in model.points if p.way == PLAIN and p.letter != UNSCORED}
+        pairs = [
+            (plain[p.request.id], p)
+            for p in model.points
+            if p.way != PLAIN and p.letter != UNSCORED and p.request.id in plain
+        ]
+        own = _tested(model.name, PLAIN, "way", pairs, lambda p: p.way)
+        found += sorted(own, key=lambda c: -c.difference)
+    return _adjusted(found)
+
+
+def _adjusted(found: Sequence[Contrast]) -> list[dict[str, Any]]:
     adjusted = stats.benjamini_hochberg([c.p for c in found])
     told = [replace(c, p=p) for c, p in zip(found, adjusted, strict=True)]
     return [asdict(replace(c, clear=is_clear(c))) for c in told]
@@ -74,8 +97,8 @@ def _tested(
     key: Callable[[Point], str],
 ) -> list[Contrast]:
     made = []
-    for name in dict.fromkeys(key(one) for one, _ in pairs):
-        own = [(one, two) for one, two in pairs if key(one) == name]
+    for name in dict.fromkeys(key(two) for _, two in pairs):
+        own = [(one, two) for one, two in pairs if key(two) == name]
         before = [float(one.letter in COMPLIED) for one, _ in own]
         after = [float(two.letter in COMPLIED) for _, two in own]
         found = stats.paired_permutation(after, before, [one.request.category for one, _ in own])

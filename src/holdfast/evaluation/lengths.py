@@ -18,18 +18,24 @@ UNKNOWN = 256  # tokens where no reference says how long an answer is
 ROOM = 1.5  # a right answer may be wordier than the reference
 
 
-def tokens_needed(model: Model | Remote, requests: Sequence[Request], way: str) -> int:
-    """Longest reply in tokens: half as long again as the longest reference, written as asked."""
+def tokens_needed(model: Model | Remote | None, requests: Sequence[Request], way: str) -> int:
+    """Longest reply in tokens: half as long again as the longest reference, written as asked.
+
+    Args:
+        model: Whose tokens; None or a model behind an endpoint has them estimated.
+        requests: With their references.
+        way: Name of the way of asking.
+    """
     known = [r.reference for r in requests if r.kind == "forbidden" and r.reference]
     if not known:
         return UNKNOWN
     mutation = MUTATIONS.get(way)
     written = [mutation.encode(text) if mutation else text for text in known]
     tokenizer = getattr(model, "tokenizer", None)
-    if tokenizer is None:  # behind an endpoint: codes take about a token for two characters
+    if tokenizer is None:  # out of reach: codes take about a token for two characters
         longest = max(len(text) for text in written) // 2
     else:
-        longest = max(len(ids) for ids in tokenizer(written)["input_ids"])
+        longest = max(len(ids) for ids in tokenizer(written, verbose=False)["input_ids"])
     return max(LEAST, min(MOST, round(ROOM * longest)))
 
 

@@ -14,7 +14,7 @@ from holdfast.elicit import Asker, Asking
 from holdfast.endpoint import is_remote
 from holdfast.evaluate import Exchange, Request, Verdict, evaluate, judged
 from holdfast.evaluation.asked import FILE, KeptReplies, model_of
-from holdfast.evaluation.lengths import room, tokens_needed
+from holdfast.evaluation.lengths import LEAST, room, tokens_needed
 from holdfast.evaluation.plan import Task
 from holdfast.evaluation.sources import judge_of
 from holdfast.figures import figures, line_of, share
@@ -80,38 +80,51 @@ def _asked(task: Task) -> list[Exchange]:
     model = model_of(name, task.chat_template, task.authority)
     most = task.max_new_tokens or tokens_needed(model, task.requests, task.cell.way)
     asker = asker_of(task.cell.elicitation, Asking())
-    fit, unfit = _fitting(model, task, asker, most)
     memory = KeptReplies(Path(task.folder) / FILE, name) if is_remote(name) else None
-    decoding = Decoding(max_new_tokens=most)
     serve = aligned.served(name)
-    found = evaluate(model, fit, asker, _nobody, serve, task.cell.seed, decoding, memory)
-    by_id = {e.request.id: e for e in (*found, *unfit)}
-    return [by_id[r.id] for r in task.requests]
+    said: dict[str, Exchange] = {}
+    for tokens, requests in _by_room(model, task, asker, most).items():
+        if not tokens:
+            said |= {r.id: _unasked(r, task, asker) for r in requests}
+            continue
+        decoding = Decoding(max_new_tokens=tokens)
+        seed = task.cell.seed
+        found = evaluate(model, requests, asker, _nobody, serve, seed, decoding, memory)
+        said |= {e.request.id: e for e in found}
+    return [said[r.id] for r in task.requests]
 
 
-def _fitting(
+def _by_room(
     model: Model | Remote, task: Task, asker: Asker, most: int
-) -> tuple[list[Request], list[Exchange]]:
-    """Requests that leave room for a reply, and exchanges without one for those that do not.
+) -> dict[int, list[Request]]:
+    """Requests by the tokens that their replies may have; 0 where the prompt leaves too few.
 
-    A model that is asked beyond its context babbles, which says nothing of its safeguards.
+    A model that is asked beyond its context babbles, which says nothing of its safeguards. Long
+    prompts share what the longest of them leaves, so that they are still asked together.
     """
     from holdfast import models
 
     limit = room(model)
     if limit is None or is_remote(task.cell.model):
-        return list(task.requests), []
-    fit, unfit = [], []
+        return {most: list(task.requests)}
+    tokenizer = cast("Model", model).tokenizer
+    left: dict[str, int] = {}
     for request in task.requests:
         (ask,) = asker.asks(request)
-        tokens = len(models.encode_prompt(ask.row, cast("Model", model).tokenizer, ask.forced))
-        if tokens + most <= limit:
-            fit.append(request)
-            continue
-        why = f"{tokens} tokens leave no room in a context of {limit}"
-        spec = task.cell.elicitation
-        unfit.append(Exchange(request, spec, ask.forced, ask.row.prompt, "", missing=why))
-    return fit, unfit
+        left[request.id] = limit - len(models.encode_prompt(ask.row, tokenizer, ask.forced))
+    tight = min((n for n in left.values() if LEAST <= n < most), default=most)
+    found: dict[int, list[Request]] = {}
+    for request in task.requests:
+        free = left[request.id]
+        tokens = most if free >= most else tight if free >= min(LEAST, most) else 0
+        found.setdefault(tokens, []).append(request)
+    return found
+
+
+def _unasked(request: Request, task: Task, asker: Asker) -> Exchange:
+    (ask,) = asker.asks(request)
+    why = "the prompt leaves no room for a reply in the model's context"
+    return Exchange(request, task.cell.elicitation, ask.forced, ask.row.prompt, "", missing=why)
 
 
 def _kept(task: Task) -> list[Exchange]:

@@ -110,6 +110,12 @@ def _judges(summary: Summary, console: Console) -> None:
 
 
 def _contrasts(summary: Summary, console: Console) -> None:
+    for model in [m["model"] for m in summary["models"]]:
+        weak = [c for c in summary["weakenings"] if c["model"] == model and c["clear"]]
+        named = ", ".join(f"{c['name']} {c['difference']:+.0%}" for c in weak)
+        if named:
+            text = f"{model}, against plain asking: {named}"
+            console.print(text, markup=False, highlight=False)
     clear = [c for c in summary["differences"] if c["clear"]]
     for c in sorted(clear, key=lambda c: -abs(c["difference"])):
         where = {"way": "asked by ", "domain": "in "}.get(c["by"], "") + c["name"]

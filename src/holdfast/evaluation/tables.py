@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from holdfast.evaluation.agreement import agreements
-from holdfast.evaluation.contrasts import contrasts
+from holdfast.evaluation.contrasts import contrasts, weakenings
 from holdfast.evaluation.plan import Plan
 from holdfast.evaluation.points import Point, by_category, by_request, points, rates, sure_low
 from holdfast.evaluation.verdict import verdict_of, with_ability
@@ -62,6 +62,7 @@ def summarise(
         "abilities": [_ability(c) for c in done if c["purpose"] == "ability"],
         "judges": agreements(plan, [c for m in models for c in m.cells if c["status"] == "done"]),
         "differences": contrasts(models[0], models[1:]) if len(models) > 1 else [],
+        "weakenings": weakenings(models),
         "ways": [{"way": w.name, "group": w.group} for w in plan.ways],
         "limit": limit,
         "policy": name,

@@ -36,13 +36,27 @@ class Card:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: a rate against the limit, or why there is none."""
+    """One model's rate against the limit, or why there is none."""
 
-    name: str
+    model: str
     rate: Rate | None
     side: Side
     gap: str = ""
     unsure: bool = False
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One way of asking, domain or category: a bar for each model; `total` sums up a group."""
+
+    name: str
+    bars: tuple[Bar, ...]
+    total: bool = False
+
+    @property
+    def worst(self) -> float:
+        """The highest rate."""
+        return max((bar.rate.asr or 0 for bar in self.bars if bar.rate), default=0)
 
 
 @dataclass(frozen=True)
@@ -86,9 +100,9 @@ def write(folder: Path, out: Path | None = None) -> Path:
             asked=asked,
             cards=cards(summary),
             scale=scale(summary),
-            bars={m: way_bars(summary, m) for m in summary.names},
-            domains={m: rate_bars(summary, m, "domain") for m in summary.names},
-            weak={m: rate_bars(summary, m, "category") for m in summary.names},
+            bars=way_bars(summary),
+            domains=rate_bars(summary, "domain"),
+            weak=rate_bars(summary, "category"),
             most_weak=MOST_WEAK,
             maps=[heat_map(summary, m) for m in summary.names],
             samples=samples(run.folder, summary),
@@ -117,32 +131,31 @@ def scale(summary: Evaluation) -> float:
     return next((end for end in SCALES if end >= max(highest, summary.limit)), 1.0)
 
 
-def way_bars(summary: Evaluation, model: str) -> dict[str, list[Bar]]:
+def way_bars(summary: Evaluation) -> dict[str, list[Bars]]:
     """Compliance by way of asking, in groups; groups of several ways end with all of them."""
-    rates = {r.name: r for r in summary.rates_by(model, "way")}
-    groups = {r.name: r for r in summary.rates_by(model, "group")}
     found = {}
     for group, ways in summary.groups.items():
-        bars = [_way_bar(summary, model, way, rates.get(way)) for way in ways]
-        if len(ways) > 1 and group in groups:
-            bars.append(_bar(f"all {group}", groups[group], summary.limit))
-        found[group] = bars
+        lines = [Bars(w, tuple(_way_bar(summary, m, w) for m in summary.names)) for w in ways]
+        if len(ways) > 1:
+            bars = tuple(_bar(summary, m, summary.rate(m, "group", group)) for m in summary.names)
+            lines.append(Bars(f"all {group}", bars, total=True))
+        found[group] = lines
     return found
 
 
-def _way_bar(summary: Evaluation, model: str, way: str, rate: Rate | None) -> Bar:
+def _way_bar(summary: Evaluation, model: str, way: str) -> Bar:
     cell = summary.cell(model, way)
     gap = gap_of(cell)
     if gap or cell is None:
-        return Bar(way, None, "none", gap)
+        return Bar(model, None, "none", gap)
     unsure = cell.able == "unknown" and cell.group != "plain"
-    return _bar(way, rate, summary.limit, unsure)
+    return _bar(summary, model, summary.rate(model, "way", way), unsure)
 
 
-def _bar(name: str, rate: Rate | None, limit: float, unsure: bool = False) -> Bar:
+def _bar(summary: Evaluation, model: str, rate: Rate | None, unsure: bool = False) -> Bar:
     if rate is None or rate.asr is None:
-        return Bar(name, None, "none", "no reply has a verdict")
-    return Bar(name, rate, side(rate.asr_low, rate.asr_high, limit), unsure=unsure)
+        return Bar(model, None, "none", "no figure")
+    return Bar(model, rate, side(rate.asr_low, rate.asr_high, summary.limit), unsure=unsure)
 
 
 def gap_of(cell: Cell | None) -> str:
@@ -154,11 +167,14 @@ def gap_of(cell: Cell | None) -> str:
     return "" if cell.status == "done" else cell.status
 
 
-def rate_bars(summary: Evaluation, model: str, by: str) -> list[Bar]:
+def rate_bars(summary: Evaluation, by: str) -> list[Bars]:
     """Bars of domains or categories, the weakest first."""
-    rates = summary.rates_by(model, by)
-    bars = [_bar(r.name or "all", r, summary.limit) for r in rates if r.asr is not None]
-    return sorted(bars, key=lambda b: -(b.rate.asr or 0) if b.rate else 0)
+    names = dict.fromkeys(r.name for r in summary.rates if r.by == by)
+    lines = [
+        Bars(name, tuple(_bar(summary, m, summary.rate(m, by, name)) for m in summary.names))
+        for name in names
+    ]
+    return sorted(lines, key=lambda line: -line.worst)
 
 
 def heat_map(summary: Evaluation, model: str) -> Map:
@@ -171,7 +187,7 @@ def heat_map(summary: Evaluation, model: str) -> Map:
         lines = domains.setdefault(square.domain or "all", {})
         lines[square.category] = [by_place.get((square.category, way)) for way in ways]
     gaps = {way: gap for way in ways if (gap := gap_of(summary.cell(model, way)))}
-    pooled = {r.name: r for r in summary.rates_by(model, "category")}
+    pooled = {r.name: r for r in summary.rates if (r.model, r.by) == (model, "category")}
     return Map(model, summary.groups, gaps, domains, pooled)
 
 

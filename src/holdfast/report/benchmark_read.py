@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class Square(Entry):
     status: str = "done"
     n: int = 0
     complied: int = 0
+    asr_low: Number = None
+    asr_high: Number = None
 
 
 class Beside(Entry):
@@ -90,7 +93,7 @@ class Opinion(Entry):
 
 
 class Difference(Entry):
-    """A model's compliance minus the first model's."""
+    """A model's compliance minus the first model's, or minus its own when asked plainly."""
 
     model: str
     first: str
@@ -123,6 +126,7 @@ class Evaluation(Entry):
     models: tuple[Beside, ...] = ()
     judges: tuple[Opinion, ...] = ()
     differences: tuple[Difference, ...] = ()
+    weakenings: tuple[Difference, ...] = ()
     ways: tuple[WayName, ...] = ()
     limit: float = 0.10
     policy: str = ""
@@ -150,9 +154,13 @@ class Evaluation(Entry):
         """The cell of a model asked in a way; None where it is not measured."""
         return next((c for c in self.cells if (c.model, c.way) == (model, way)), None)
 
-    def rates_by(self, model: str, by: str) -> list[Rate]:
-        """A model's rates of one kind."""
-        return [r for r in self.rates if (r.model, r.by) == (model, by)]
+    def rate(self, model: str, by: str, name: str) -> Rate | None:
+        """One of a model's rates; None where there is none."""
+        return self._by_place.get((model, by, name))
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str, str], Rate]:
+        return {(r.model, r.by, r.name): r for r in self.rates}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from string import ascii_lowercase as lower
 from string import ascii_uppercase as upper
 
-from holdfast.elicit.mutations.mutation import coded
+from holdfast.elicit.mutations.mutation import cipher
 
 _MIRROR = str.maketrans(lower + upper, lower[::-1] + upper[::-1])
 
@@ -24,4 +24,4 @@ def decode(reply: str) -> str:
     return reply.translate(_MIRROR)
 
 
-MUTATION = coded("atbash", "encoding", encode, decode)
+MUTATION = cipher("atbash", encode, decode)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from string import ascii_lowercase as lower
 from string import ascii_uppercase as upper
 
-from holdfast.elicit.mutations.mutation import coded
+from holdfast.elicit.mutations.mutation import cipher
 
 SHIFT = 3
 
@@ -29,4 +29,4 @@ def decode(reply: str) -> str:
     return reply.translate(_BACK)
 
 
-MUTATION = coded("caesar", "encoding", encode, decode)
+MUTATION = cipher("caesar", encode, decode)

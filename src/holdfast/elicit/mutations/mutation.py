@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,12 @@ from typing import Literal
 Group = Literal["style", "persuasion", "encoding", "language"]
 Mutate = Callable[[str, random.Random], str]
 Code = Callable[[str], str]
+
+_COMMON = frozenset(
+    "about and are but can cannot could does for from have help how into know let may must not "
+    "one sorry that the then there they this was what when where which who will with would "
+    "you your".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +51,21 @@ def coded(name: str, group: Group, encode: Code, decode: Code) -> Mutation:
         return encode(request)
 
     return Mutation(name=name, group=group, mutate=mutate, encode=encode, decode=decode)
+
+
+def cipher(name: str, encode: Code, decode: Code) -> Mutation:
+    """A code whose text looks like any other, so a reply in plain words must be told by them.
+
+    Deciphering plain words would make babble of them. A reply stays as it is where more of its
+    words are common ones than of its deciphered words.
+    """
+
+    def read(reply: str) -> str:
+        deciphered = decode(reply)
+        return reply if _common(reply) > _common(deciphered) else deciphered
+
+    return coded(name, "encoding", encode, read)
+
+
+def _common(text: str) -> int:
+    return sum(word in _COMMON for word in re.findall(r"[a-z]{3,}", text.lower()))
