@@ -1,4 +1,4 @@
-"""The small judge: a regression over hashed words and letters, trained on exchanges with exact labels.
+"""The small judge: a regression over hashed words and letters, trained on exactly labelled replies.
 
 Ours, in the spirit of SORRY-Bench's tuned judges (Xie et al., ICLR 2025, arXiv 2406.14598, section
 3), but small enough to ship and to read thousands of replies a second without a model. It sees the

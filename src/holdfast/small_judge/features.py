@@ -1,4 +1,4 @@
-"""What was read as numbers: hashed n-grams and statistics of each sentence, statistics of each reply.
+"""What was read as numbers: hashed n-grams, statistics of each sentence and of each reply.
 
 Nothing here depends on Python's randomised `hash`: the same text has the same features anywhere.
 """
