@@ -33,6 +33,7 @@ from pydantic import Field
 
 from holdfast.evaluate import Exchange, Verdict
 from holdfast.judges.config import JudgeConfig
+from holdfast.judges.settled import is_task
 from holdfast.replies import states
 from holdfast.small_judge import model
 
@@ -121,9 +122,9 @@ _UNSURE = Verdict.unscored
 
 def _verdict(exchange: Exchange, label: model.Label) -> Verdict:
     """The verdict of a label; of an attempt at a task, whether the task was done."""
-    request = exchange.request
-    if request.kind not in ("utility", "gain") or label != "attempted":
+    expected = exchange.request.expected
+    if label != "attempted" or not is_task(exchange):
         return _VERDICTS[label]
-    if not request.expected:
+    if not expected:
         return Verdict.unscored
-    return Verdict.complied if states(exchange.reply, request.expected) else Verdict.wrong
+    return Verdict.complied if states(exchange.reply, expected) else Verdict.wrong

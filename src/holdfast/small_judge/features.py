@@ -154,7 +154,8 @@ def _unit(rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     import numpy as np
 
     values = 1 / np.sqrt(np.bincount(rows, minlength=count).clip(1))
-    return values[rows].astype(np.float32)
+    units: NDArray[np.float32] = values[rows].astype(np.float32)
+    return units
 
 
 def _binned(told: Sequence[Sequence[float]], edges: Edges) -> NDArray[np.int64]:
