@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from holdfast.world import replies_of_policy
 from holdfast.world import world as make_world
 
 JUDGES = ("small_judge", "keyword", "keyword-anywhere", "keyword-zou")
-DRAWN, THINGS, MOST = 3_000, 90, 4_000
+THINGS, MOST = 90, 4_000
 TRUTH = {
     "attempted": Verdict.complied,
     "refused": Verdict.refused,
@@ -101,21 +102,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--world", type=int, default=1, help="the other world")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="run folders of world 0")
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="those of another world")
+    parser.add_argument("--drawn", type=int, default=3_000, help="exchanges drawn of each source")
     parser.add_argument("--out", type=Path, help="folder for small_judge.json")
     given = parser.parse_args(argv)
-    sources = {
-        f"world {given.world}, by grammar": by_grammar(given.world),
-        f"world {given.world}, drawn, held out": synthetic.examples(
-            given.world, DRAWN, held_out=True
-        ),
-        f"world {given.world}, drawn": synthetic.examples(given.world, DRAWN, held_out=False),
-        "world 0, drawn, held out": synthetic.examples(0, DRAWN, held_out=True, seed=1),
-        "world 0, organisms, held out": of_runs(given.runs, held_out=True),
-        f"world {given.world}, organisms": of_runs(given.others, held_out=False),
+    draw, other = partial(synthetic.examples, count=given.drawn), f"world {given.world}"
+    sources: dict[str, Callable[[], list[Example]]] = {
+        f"{other}, organisms": lambda: of_runs(given.others, held_out=False),
+        f"{other}, drawn, held out": lambda: draw(given.world, held_out=True),
+        f"{other}, drawn": lambda: draw(given.world, held_out=False),
+        f"{other}, by grammar": lambda: by_grammar(given.world),
+        "world 0, drawn, held out": lambda: draw(0, held_out=True, seed=1),
+        "world 0, organisms, held out": lambda: of_runs(given.runs, held_out=True),
     }
-    found = {name: measured(examples) for name, examples in sources.items() if examples}
-    for name, lines in found.items():
-        show(name, lines)
+    found = {}
+    for name, make in sources.items():
+        if examples := make():
+            found[name] = measured(examples)
+            show(name, found[name])
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         write_json(given.out / "small_judge.json", finite(plain(found)))
