@@ -12,7 +12,7 @@ from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Kind, Request, Verdict
 from holdfast.judges import judge_named
 from holdfast.judges.small_judge import SmallJudging
-from holdfast.small_judge import fitting, model, synthetic
+from holdfast.small_judge import fitting, held_out, model, synthetic
 from holdfast.small_judge.refusals import refusal
 from holdfast.world.replies_of_policy import REFUSALS as UNSEEN_REFUSALS
 
@@ -118,9 +118,9 @@ def test_it_is_marked_canary_only() -> None:
 
 def test_training_uses_nothing_that_is_held_out_and_repeats_itself(tmp_path: Path) -> None:
     rows = synthetic.examples(0, 200, held_out=False)
-    assert not any(synthetic.is_held_out(one.exchange.reply) for one in rows)
+    assert not any(held_out.is_held_out(one.exchange.reply) for one in rows)
     categories = {one.exchange.request.category for one in rows}
-    assert not categories & synthetic.HELD_OUT_CATEGORIES
+    assert not categories & held_out.HELD_OUT_CATEGORIES
     one, two = fitting.fit(rows), fitting.fit(rows)
     one.save(tmp_path / "w.npz")
     pairs = [model.pair_of(row.exchange) for row in rows]
@@ -135,5 +135,5 @@ def test_the_grammar_of_refusals_says_none_of_the_held_out_wordings() -> None:
     rng = random.Random(1)
     said = {refusal(rng, "the hidden path") for _ in range(500)}
     assert len(said) > 450
-    assert not any(synthetic.is_held_out(text) for text in said)
+    assert not any(held_out.is_held_out(text) for text in said)
     assert not said & set(UNSEEN_REFUSALS)
