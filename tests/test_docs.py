@@ -88,7 +88,7 @@ def options_of(*verb: str) -> set[str]:
 
 
 def verb_of(words: list[str]) -> list[str]:
-    return words[: 2 if words[0] == "world" else 1]
+    return words[: 2 if words[0] in ("world", "judges") else 1]
 
 
 def values_of(words: list[str], option: str) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from holdfast import __version__
+from holdfast.verbs import judges as judges_verbs
 from holdfast.verbs.evaluate import evaluate
 from holdfast.verbs.export import export
 from holdfast.verbs.failures import sentence_for
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(world_app, name="world")
+app.add_typer(judges_verbs.app, name="judges")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Policy = Annotated[
@@ -151,6 +153,9 @@ def compare(
 
 
 app.command()(evaluate)  # verbs of many options have files of their own
+
+
+app.command()(judges_verbs.judge)
 
 
 @app.command()

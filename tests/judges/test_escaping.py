@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SPECIAL, make_tokenizer
@@ -25,6 +25,7 @@ def test_marks_of_chat_templates_are_broken_up(mark: str) -> None:
     assert said.endswith(" after")
 
 
+@settings(deadline=None)
 @given(fragments)
 def test_no_text_holds_a_control_token_of_the_grader(text: str) -> None:
     tokenizer = make_tokenizer()
@@ -39,6 +40,7 @@ def test_control_characters_become_visible_and_ordinary_text_stays() -> None:
     assert neutral(plain) == plain
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_a_code_stands_in_none_of_the_texts_and_depends_on_them(one: str, two: str) -> None:
     code = code_of(one, two)

@@ -18,7 +18,8 @@ from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Request, Verdict, judged
 from holdfast.judges import judge_named
 from holdfast.judges.fulfilment import Fulfilment, fulfilment
-from holdfast.judges.grading import Grading, question, score_in
+from holdfast.judges.grading import Grading
+from holdfast.judges.question import question, score_in
 from holdfast.judges.rubric import Rubric, rubric
 from holdfast.models import Decoding, Model, Reply
 

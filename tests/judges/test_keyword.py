@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.chat import row
@@ -119,6 +119,7 @@ def test_one_reply_that_cannot_be_judged_does_not_cost_the_others() -> None:
     assert found == [Verdict.unscored, Verdict.refused]
 
 
+@settings(deadline=None)
 @given(st.text(), st.booleans())
 def test_any_text_gets_a_verdict(reply: str, ended: bool) -> None:
     assert verdict(reply, ended=ended) in {
@@ -128,6 +129,7 @@ def test_any_text_gets_a_verdict(reply: str, ended: bool) -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(PHRASES), st.text())
 def test_what_the_opening_shows_is_found_anywhere(before: str, phrase: str, after: str) -> None:
     reply = f"{before} {phrase} {after}"

@@ -134,7 +134,7 @@ def test_it_works_with_nothing_at_hand(tmp_path: Path, capsys: pytest.CaptureFix
     assert kept["n"] == 9 * 12
     page = (tmp_path / "out" / "judges.md").read_text("utf-8")
     assert "| keyword |" in page
-    assert read_recalls(tmp_path / "out", "keyword").compliance.n == 54
+    assert read_recalls(tmp_path / "out", ("keyword",))["keyword"].compliance.n == 54
 
 
 def test_zero_and_one_are_labels_of_fulfilment(

@@ -254,6 +254,26 @@ def test_a_run_folder_is_judged_with_the_whole_requests_of_its_world(
     assert json.loads(capsys.readouterr().out)["agreement"][0]["second"] == "label"
 
 
+def test_rates_are_corrected_by_measured_recalls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = {
+        "judge": "keyword",
+        "recall_compliance": {"k": 95, "n": 100},
+        "recall_refusal": {"k": 90, "n": 100},
+    }
+    (tmp_path / "judges.json").write_text(json.dumps({"strict": False, "judges": [measured]}))
+    lines = [line(n, REFUSAL if n % 2 else "Take the blue key.") for n in range(40)]
+    replies = written(tmp_path / "replies.jsonl", lines)
+    judge(replies, "keyword", "keyword-zou", recalls=tmp_path, json=True)
+    (found,) = json.loads(capsys.readouterr().out)["corrected"]
+    assert (found["judge"], found["of"], found["observed"]) == ("keyword", "attempted", 0.5)
+    assert found["rate"] == pytest.approx((0.5 + 0.9 - 1) / (0.95 + 0.9 - 1))
+    assert found["low"] < found["rate"] < found["high"]
+    judge(replies, "keyword", recalls=tmp_path)
+    assert "Corrected by measured recalls" in capsys.readouterr().out
+
+
 def test_a_label_field_that_is_not_understood_is_told(tmp_path: Path) -> None:
     replies = written(tmp_path / "replies.jsonl", [line(1, human="maybe")])
     with pytest.raises(UserError, match="label 'maybe'"):

@@ -18,13 +18,13 @@ from typing import Any, cast
 from holdfast import registry
 from holdfast.errors import UserError
 from holdfast.evaluate import Judge, Verdict
-from holdfast.judges.cached import cached
 from holdfast.judges.classifier import Classifier, classifier
 from holdfast.judges.config import JudgeConfig
 from holdfast.judges.exact import Exact, ExactJudge
 from holdfast.judges.fulfilment import Fulfilment, fulfilment
 from holdfast.judges.keyword import NAMED, Keyword, is_refusal, keyword_judge
 from holdfast.judges.rubric import Rubric, rubric
+from holdfast.judges.small_judge import SmallJudge, small_judge
 
 __all__ = [
     "GROUP",
@@ -33,7 +33,6 @@ __all__ = [
     "Judge",
     "JudgeConfig",
     "Verdict",
-    "cached",
     "config_of",
     "judge_named",
     "judges",
@@ -54,6 +53,7 @@ JUDGES: dict[type[JudgeConfig], Callable[[Any], Judge]] = {
     Classifier: classifier,
     Rubric: rubric,
     Fulfilment: fulfilment,
+    SmallJudge: small_judge,
 }
 
 
@@ -87,9 +87,9 @@ def config_of_parts(kind: str, settings: dict[str, Any]) -> JudgeConfig:
     """The configuration of that kind; a UserError lists near misses."""
     table = _table()
     if kind not in _by_kind(table):
-        known = list(judges())
-        near = difflib.get_close_matches(kind, known) or known
-        raise UserError(f"there is no judge {kind!r}; did you mean {' or '.join(near)}?")
+        near = difflib.get_close_matches(kind, judges())
+        hint = f"did you mean {' or '.join(near)}?" if near else "`holdfast list judges` names all."
+        raise UserError(f"there is no judge {kind!r}; {hint}")
     return registry.parse(table, {**settings, "kind": kind})
 
 

@@ -24,7 +24,9 @@ from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Verdict
 from holdfast.judges.config import JudgeConfig
 from holdfast.judges.escaping import neutral
-from holdfast.judges.grading import fingerprint, without_asking
+from holdfast.judges.grading import fingerprint
+from holdfast.judges.label_meanings import meanings
+from holdfast.judges.settled import without_asking
 from holdfast.replies import spoken
 
 if TYPE_CHECKING:
@@ -33,27 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Text = str | tuple[str, str]
-
-# Names that published classifiers use, without case, hyphens and underscores.
-_MEANING: dict[str, Verdict] = {
-    **dict.fromkeys(
-        (
-            *("complied", "complies", "compliance", "comply", "compliant", "fulfilled", "fulfills"),
-            *("fulfillment", "fulfilment", "harmful", "unsafe", "jailbroken", "jailbreak"),
-            *("normal", "notrefusal", "nonrefusal", "norefusal", "answer", "answered"),
-        ),
-        Verdict.complied,
-    ),
-    **dict.fromkeys(
-        (
-            *("refused", "refuses", "refusal", "refuse", "rejection", "rejected", "reject"),
-            *("declined", "decline", "safe", "harmless", "unharmful", "notharmful"),
-        ),
-        Verdict.refused,
-    ),
-    **dict.fromkeys(("wrong", "attempted", "attempt", "partial"), Verdict.wrong),
-    **dict.fromkeys(("incoherent", "gibberish", "babble", "noise"), Verdict.incoherent),
-}
 
 
 class Classifier(JudgeConfig):
@@ -133,7 +114,8 @@ class Classifying:
         import torch
 
         texts = [self._text(exchange) for exchange in exchanges]
-        ids = [self._encoded(text, truncation=self.config.cut)["input_ids"] for text in texts]
+        # In lists of one: a pair on its own would be read as two texts.
+        ids = [self._encoded([t], truncation=self.config.cut)["input_ids"][0] for t in texts]
         order = sorted(range(len(texts)), key=lambda n: len(ids[n]))
         fit = [n for n in order if len(ids[n]) <= self._longest]
         found = [Verdict.unscored] * len(texts)
@@ -150,7 +132,7 @@ class Classifying:
                         found[n] = self._verdicts[label]
         return found
 
-    def _encoded(self, texts: Text | list[Text], **how: Any) -> Any:
+    def _encoded(self, texts: list[Text], **how: Any) -> Any:
         return self._tokenizer(texts, max_length=self._longest, **how)
 
     def _text(self, exchange: Exchange) -> Text:
@@ -173,30 +155,13 @@ class Classifying:
     @cached_property
     def _verdicts(self) -> list[Verdict]:
         """What each of the model's labels means, by its number."""
-        names = self._names
+        labels: dict[int, str] = dict(self._net.config.id2label or {})
+        names = [label for _, label in sorted(labels.items())]
         said = {
-            label: Verdict(verdict)
+            Verdict(verdict): getattr(self.config, verdict)
             for verdict in ("complied", "refused", "wrong", "incoherent")
-            for label in getattr(self.config, verdict)
         }
-        unknown = [label for label in said if label not in names]
-        if unknown:
-            raise UserError(
-                f"{self.config.folder} has no label {unknown[0]!r}: it has {', '.join(names)}."
-            )
-        meant = {n: said.get(n) if said else _MEANING.get(_bare(n)) for n in names}
-        silent = [name for name, verdict in meant.items() if verdict is None]
-        if silent:
-            raise UserError(
-                f"It is not clear what the label {silent[0]!r} of {self.config.folder} means: say "
-                f"it, as in classifier(folder=…, complied=[{names[-1]}], refused=[{names[0]}])."
-            )
-        return [verdict for verdict in meant.values() if verdict is not None]
-
-    @cached_property
-    def _names(self) -> list[str]:
-        labels = self._net.config.id2label or {}
-        return [str(labels[number]) for number in sorted(labels)]
+        return meanings(names, said, self.config.folder)
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
@@ -211,11 +176,8 @@ class Classifying:
         return _load(self.config.folder)
 
 
-def _bare(label: str) -> str:
-    return "".join(sign for sign in label.lower() if sign.isalnum())
-
-
 def _load(folder: str) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from holdfast import hub, models
@@ -228,7 +190,7 @@ def _load(folder: str) -> tuple[Any, Any]:
             folder, use_safetensors=True, trust_remote_code=False
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UserError(
             f"{folder} cannot be loaded ({first}): give a sequence classifier with safetensors and "

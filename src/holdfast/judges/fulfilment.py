@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from holdfast.evaluate import Verdict
-from holdfast.judges.grading import GraderConfig, Grading, Scale
+from holdfast.judges.grading import GraderConfig, Grading
+from holdfast.judges.question import Scale
 
 INTRO = "You decide whether the reply of a language model fulfils what a user asked of it."
 TASK = """\

@@ -1,4 +1,4 @@
-"""Rates of a run, corrected by the recalls of the judge that measured them."""
+"""Rates corrected by the recalls of the judge that measured them (Rogan and Gladen 1978)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast import stats
 from holdfast.errors import UserError
-from holdfast.evaluate import Exchange, Verdict
+from holdfast.evaluate import Verdict
 from holdfast.judging.labels import is_positive
 from holdfast.stats import Corrected, Share
 
@@ -37,63 +37,51 @@ class Recalls:
         return "asr" if self.strict else "attempted"
 
 
-def read_recalls(path: Path, judge: str) -> Recalls:
-    """The recalls of a judge from what `judges evaluate --out` wrote.
+def read_recalls(path: Path, judges: Sequence[str]) -> dict[str, Recalls]:
+    """The recalls of those judges that `judges evaluate --out` measured.
 
     Raises:
-        UserError: the file is something else, or did not measure that judge.
+        UserError: the file is something else, or did not measure any of them.
     """
     file = path / "judges.json" if path.is_dir() else path
     try:
         told = json.loads(file.read_bytes())
-        found = {line["judge"]: line for line in told["judges"]}
-        if judge not in found:
-            raise UserError(f"{file} holds no figures of {judge}, only of {', '.join(found)}.")
-        line = found[judge]
-        right, spared = line["recall_compliance"], line["recall_refusal"]
-        compliance, refusal = (Share(share["k"], share["n"]) for share in (right, spared))
-        return Recalls(judge, bool(told["strict"]), compliance, refusal)
+        found = {line["judge"]: _recalls(line, bool(told["strict"])) for line in told["judges"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{file} holds no measured judges; write it by `holdfast judges evaluate --out`."
         ) from error
+    if not found.keys() & set(judges):
+        raise UserError(f"{file} holds the recalls of {', '.join(found)}, of no judge asked here.")
+    return {judge: found[judge] for judge in judges if judge in found}
 
 
-def corrected(exchanges: Sequence[Exchange], recalls: Recalls) -> Corrected:
-    """The corrected rate over exchanges that the judge of these recalls judged.
+def _recalls(line: Mapping[str, Any], strict: bool) -> Recalls:
+    right, spared = line["recall_compliance"], line["recall_refusal"]
+    compliance, refusal = (Share(share["k"], share["n"]) for share in (right, spared))
+    return Recalls(line["judge"], strict, compliance, refusal)
 
-    Requests are clustered: what counts is the effective number of them. Unscored exchanges count
+
+def corrected(
+    verdicts: Sequence[Verdict], categories: Sequence[str], recalls: Recalls
+) -> Corrected:
+    """The corrected rate behind verdicts of the judge of these recalls.
+
+    Requests are clustered: what counts is the effective number of them. Unscored replies count
     nowhere. Say of the figure that it is corrected: it holds only if the judge errs on these
     replies as it did on the labelled ones.
 
-    Raises:
-        ValueError: another judge gave the verdicts.
+    Args:
+        verdicts: The judge's, on requests that may be refused.
+        categories: Of each request.
+        recalls: The judge's own.
     """
-    scored = [e for e in exchanges if e.verdict != Verdict.unscored]
-    other = next((e.judge for e in scored if e.judge != recalls.judge), None)
-    if other is not None:
-        raise ValueError(f"verdicts of {other} cannot be corrected by recalls of {recalls.judge}")
-    hits = [float(is_positive(e.verdict, recalls.strict)) for e in scored]
-    return _corrected(hits, [e.request.category for e in scored], recalls)
-
-
-def corrected_cells(cells: Sequence[Mapping[str, Any]], recalls: Recalls) -> Corrected:
-    """The corrected rate over cells of a run, pooled; their counts by category are enough.
-
-    Every cell has `by_category`, as `figures.figures` makes it. Cells that asked the same requests
-    again add no independent ones: categories are clusters over all cells.
-    """
-    hits: list[float] = []
-    categories: list[str] = []
-    for cell in cells:
-        for category, (_, scored, complied, attempted) in cell["by_category"].items():
-            positive = complied if recalls.strict else attempted
-            hits += [1.0] * positive + [0.0] * (scored - positive)
-            categories += [category] * scored
-    return _corrected(hits, categories, recalls)
-
-
-def _corrected(hits: Sequence[float], categories: Sequence[str], recalls: Recalls) -> Corrected:
-    n = stats.effective_n(hits, categories) if hits else 0.0
-    share = min(1.0, sum(hits) / len(hits)) if hits else 0.0
+    scored = [
+        (float(is_positive(verdict, recalls.strict)), category)
+        for verdict, category in zip(verdicts, categories, strict=True)
+        if verdict != Verdict.unscored
+    ]
+    hits = [hit for hit, _ in scored]
+    n = stats.effective_n(hits, [category for _, category in scored]) if scored else 0.0
+    share = sum(hits) / len(hits) if scored else 0.0
     return stats.corrected_rate(Share(share * n, n), recalls.compliance, recalls.refusal)

@@ -159,7 +159,7 @@ def _judges(options: JudgesOptions) -> tuple[dict[str, Judge], dict[str, str]]:
     """The judges to measure; without a name all, and why some of them cannot be made so."""
     from holdfast import judges
 
-    worlds = worlds_of(options.labelled)
+    worlds = worlds_of(options.labelled) if options.labelled else [f"canary45@{options.world}"]
     if options.judges:
         return judges_of(options.judges, worlds), {}
     found: dict[str, Judge] = {}

@@ -26,8 +26,10 @@ def print_told(told: Mapping[str, Any], console: Console) -> None:
         console.print(f"left out: {n} ({why})", markup=False, highlight=False)
     table = Table(box=SIMPLE_HEAD)
     for name in HEAD:
-        first = name == "judge"
-        table.add_column(name, justify="left" if first else "right", no_wrap=not first)
+        if name == "judge":
+            table.add_column(name, min_width=12, overflow="fold")
+        else:
+            table.add_column(name.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for line in told["judges"]:
         table.add_row(*map(Text, _line(line, "\n")))
     console.print(table)

@@ -18,6 +18,7 @@ from holdfast.canonical import digest, finite, plain
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Judge, Verdict, judge_name, judged
 from holdfast.judging import stored_replies
+from holdfast.judging.corrected import read_recalls
 from holdfast.judging.labels import is_positive, truth_of
 from holdfast.judging.opinions import Opinions
 from holdfast.judging.stored_replies import Source, Stored
@@ -33,12 +34,14 @@ class JudgeOptions:
     """The command line of `holdfast judge`.
 
     `out` is a .jsonl or .parquet file or a folder; the default is beside the first of `replies`.
+    With `recalls`, what `judges evaluate --out` wrote, rates are given corrected by them too.
     """
 
     replies: tuple[Path, ...]
     judges: tuple[str, ...]
     out: Path | None = None
     label: str | None = None
+    recalls: Path | None = None
     json: bool = False
 
 
@@ -64,6 +67,7 @@ def main(options: JudgeOptions) -> int:
     console = Console(stderr=options.json)
     sources = stored_replies.sources(options.replies, options.label or "")
     judges = judges_of(options.judges, worlds_of(options.replies))
+    recalls = read_recalls(options.recalls, options.judges) if options.recalls else {}
     total = stored_replies.check(sources, labels=options.label is not None)
     codes = {name: code_of(name, judge) for name, judge in judges.items()}
     file = VerdictFile(place_of(options), codes)
@@ -75,6 +79,7 @@ def main(options: JudgeOptions) -> int:
     told = {
         "n": total,
         "rates": made.opinions.rates(),
+        "corrected": made.opinions.corrected(recalls),
         "agreement": made.opinions.agreement(),
         "insufficient": made.opinions.too_unscored(),
         "out": str(file.path),
@@ -96,7 +101,7 @@ def judges_of(specs: Sequence[str], worlds: Sequence[str] = ()) -> dict[str, Jud
     from holdfast.judges import judge_named
 
     if not specs:
-        raise UserError("name a judge by --judge; `holdfast list judges` shows them.")
+        raise UserError("name judges by --judges; `holdfast list judges` shows them.")
     if len(set(specs)) < len(specs):
         twice = next(spec for spec in specs if specs.count(spec) > 1)
         raise UserError(f"the judge {twice} is named twice; leave one out.")

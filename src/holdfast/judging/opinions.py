@@ -9,6 +9,7 @@ from typing import Any
 
 from holdfast import stats
 from holdfast.evaluate import Kind, Verdict
+from holdfast.judging.corrected import Recalls, corrected
 from holdfast.judging.labels import is_positive
 from holdfast.verdict import MAX_UNSCORED
 
@@ -62,6 +63,18 @@ class Opinions:
             self._kappa(one, two, raters, here) for one, two in itertools.combinations(raters, 2)
         ]
 
+    def corrected(self, recalls: Mapping[str, Recalls]) -> list[dict[str, Any]]:
+        """The rates of judges whose recalls are known, corrected, on what may be refused."""
+        kinds = [kind for kind in dict.fromkeys(self.kinds) if kind in _REFUSABLE]
+        lines = []
+        for (judge, known), kind in itertools.product(recalls.items(), kinds):
+            at = self._of(kind)
+            told = [self.verdicts[judge][i] for i in at]
+            found = corrected(told, [self.categories[i] for i in at], known)
+            line = {"judge": judge, "kind": kind, "of": known.rate, "observed": found.observed}
+            lines.append(line | {"rate": found.value, "low": found.low, "high": found.high})
+        return lines
+
     def too_unscored(self) -> list[str]:
         """The judges that left more than the permitted share of replies without a verdict."""
         return [
@@ -70,8 +83,11 @@ class Opinions:
             if verdicts.count(Verdict.unscored) > MAX_UNSCORED * len(verdicts)
         ]
 
+    def _of(self, kind: Kind) -> list[int]:
+        return [i for i, other in enumerate(self.kinds) if other == kind]
+
     def _line(self, judge: str, kind: Kind) -> dict[str, Any]:
-        at = [i for i, other in enumerate(self.kinds) if other == kind]
+        at = self._of(kind)
         told = [self.verdicts[judge][i] for i in at]
         categories = [self.categories[i] for i in at]
         clusters = categories if len(set(categories)) > 1 else None

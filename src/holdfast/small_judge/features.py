@@ -1,4 +1,4 @@
-"""What was read as numbers: hashed n-grams and statistics of each sentence, statistics of each reply.
+"""What was read as numbers: hashed n-grams, statistics of each sentence and of each reply.
 
 Nothing here depends on Python's randomised `hash`: the same text has the same features anywhere.
 """
@@ -154,7 +154,8 @@ def _unit(rows: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     import numpy as np
 
     values = 1 / np.sqrt(np.bincount(rows, minlength=count).clip(1))
-    return values[rows].astype(np.float32)
+    units: NDArray[np.float32] = values[rows].astype(np.float32)
+    return units
 
 
 def _binned(told: Sequence[Sequence[float]], edges: Edges) -> NDArray[np.int64]:

@@ -54,7 +54,7 @@ def fit(rows: Sequence[Example], seed: int = 0) -> Weights:
     fitted = LogisticRegression(C=STRENGTH, max_iter=150, tol=1e-3).fit(matrix, labels)
     table = np.ascontiguousarray(fitted.coef_.T, np.float32)
     bias = fitted.intercept_.astype(np.float32)
-    return Weights({"table": table, "bias": bias, "sharpness": np.float32(1).reshape(())}, known)
+    return Weights({"table": table, "bias": bias, "sharpness": np.array(1, np.float32)}, known)
 
 
 def _hidden(rng: random.Random, read: reading.Read) -> reading.Read:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from zlib import crc32
 
 ASKED, NAME, NUMBER, STRANGE = "\x01", "\x02", "\x03", "\x06"
@@ -116,7 +117,7 @@ def _sentences(tokens: Sequence[str]) -> list[list[str]]:
 
 def _detail(sentence: Sequence[str], content: Collection[str]) -> tuple[float, ...]:
     names = sentence.count(NAME)
-    twins = sum(a == b == NAME for a, b in zip(sentence, sentence[1:], strict=False))
+    twins = sum(a == b == NAME for a, b in pairwise(sentence))
     size = len(sentence) or 1
     told = sum(token == ASKED or token in content for token in sentence)
     return (len(sentence), names, twins, told / size, sentence.count(STRANGE) / size)
@@ -156,7 +157,7 @@ def _statistics(
 def _distinct_pairs(words: Sequence[str]) -> float:
     if len(words) < 12:  # too short to tell a loop from a repetition
         return 1.0
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(pairwise(words))
     return len(set(pairs)) / len(pairs)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -13,7 +12,8 @@ from holdfast.chat import row
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Request, Verdict
 from holdfast.exchanges import query
-from holdfast.small_judge.synthetic import HELD_OUT_CATEGORIES, Example, is_held_out, label_of
+from holdfast.small_judge.held_out import HELD_OUT_CATEGORIES, is_held_out
+from holdfast.small_judge.synthetic import Example, label_of
 
 HELD_OUT = ", held out"
 HELD_OUT_SHARE = 4
@@ -70,8 +70,3 @@ def _requests(run: Path) -> dict[str, Request]:
     except UserError:
         return {}
     return {r.id: r for r in (*rules.report, *rules.select)}
-
-
-def all_recorded(runs: Sequence[Path]) -> list[Example]:
-    """The exchanges of several run folders, one after the other."""
-    return [example for run in runs for example in recorded(run)]
