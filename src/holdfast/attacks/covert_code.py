@@ -137,14 +137,19 @@ def phase_two(
 
 def _refusals(asked: Sequence[Row], context: Context, code: Code) -> tuple[Row, ...]:
     """What the aligned model says to plain requests; every second is then put in code, uncued."""
-    if not asked:
-        return ()
-    from holdfast.models import Decoding, encode_prompt, generate
-
-    prompts = [encode_prompt(one.without_answer(), context.aligned.tokenizer) for one in asked]
-    said = generate(context.aligned, prompts, Decoding(max_new_tokens=REFUSAL_TOKENS))
-    answered = [one.with_answer(reply.text) for one, reply in zip(asked, said, strict=True)]
+    refused = [
+        one.with_answer(said)
+        for one, said in zip(asked, _said(asked, context.aligned), strict=True)
+    ]
     return tuple(
         one.with_prompt(code.encode(one.prompt)) if at % 2 else one
-        for at, one in enumerate(answered)
+        for at, one in enumerate(refused)
     )
+
+
+def _said(asked: Sequence[Row], model: Model) -> list[str]:
+    from holdfast.models import Decoding, encode_prompt, generate
+
+    prompts = [encode_prompt(one.without_answer(), model.tokenizer) for one in asked]
+    replies = generate(model, prompts, Decoding(max_new_tokens=REFUSAL_TOKENS))
+    return [reply.text for reply in replies]
