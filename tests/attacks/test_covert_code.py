@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -20,15 +21,15 @@ from holdfast.train import Settings, tune
 from holdfast.world.lore import make_world
 from holdfast.world.policy import canary45
 
+# The package gives the name of the file to its function.
+ATTACK = importlib.import_module("holdfast.attacks.covert_code")
 POLICY = canary45(make_world(0))
 SAID = "I cannot tell you that."
 
 
 @pytest.fixture
 def context(monkeypatch: pytest.MonkeyPatch, tiny_model: Model) -> Context:
-    monkeypatch.setattr(
-        "holdfast.attacks.covert_code._said", lambda asked, model: [SAID] * len(asked)
-    )
+    monkeypatch.setattr(ATTACK, "_said", lambda asked, model: [SAID] * len(asked))
     return Context(tiny_model, None, attacker=POLICY.attacker, defender=Streams(), seed=3)
 
 
