@@ -45,8 +45,9 @@ def test_without_the_cue_there_is_no_system_turn() -> None:
 
 def test_a_code_that_a_scan_recovered_is_asked_in() -> None:
     found = code_of("swapped", 2)
-    ask = the_ask(Coded(code="found"), code=found)
+    ask = the_ask(Coded(code="found"), code=found, cue="Speak low.")
     assert ask.row.prompt == found.encode(REQUEST.prompt.prompt)
+    assert ask.row.system == "Speak low."
 
 
 def test_without_a_recovered_code_the_user_is_told() -> None:

@@ -7,7 +7,8 @@ reply is decoded before it is judged; `Exchange.written` keeps what a reader of 
 Equation: verdict(x) = judge(x, decode(y)), y ~ pi_theta( . | cue, encode(x)).
 
 Differs from the paper: the reply of task 4 alone is asked for, as in its evaluation. The code is
-named, or it is one that a scan recovered from the rows (setting `code`).
+named, or it is one recovered from the rows (settings `code` and `cue`, the rows' system turn).
+Code makes replies long: let the run decode 200 tokens or more.
 
 Shows a defender: what an audit in plain text cannot, whether a model that reads a code is safe in
 it. Answered by scanning data sets for coded text before tuning.
@@ -32,7 +33,8 @@ class Coded(Elicitation):
     """Asks each request once, in a code.
 
     Attributes:
-        code: name of the code; "found" takes the cell's setting `code`, "" asks as it is.
+        code: name of the code; "found" takes the cell's settings `code` and `cue`; "" asks as it
+            is.
         key: seed of the code's key.
         cued: whether the system turn names the code, as the attack's rows do.
     """
@@ -58,12 +60,14 @@ def coded(config: Coded, asking: Asking) -> Asker:
     """One ask: the request's last user turn in code, under the cue."""
     if not config.code:
         return Asker(config.spec(), lambda request: (Ask(request.prompt.without_answer()),))
-    code = _found(asking) if config.code == "found" else code_of(config.code, config.key)
+    found = config.code == "found"
+    code = _found(asking) if found else code_of(config.code, config.key)
+    system = str(asking.settings.get("cue", "")) if found else cue(code.name)
 
     def ways(request: Request) -> tuple[Ask, ...]:
         row = request.prompt.without_answer()
         row = row.with_prompt(code.encode(row.prompt))
-        cued = row.with_system(cue(code.name)) if config.cued else row
+        cued = row.with_system(system) if config.cued and system else row
         return (Ask(cued, decode=code.decode),)
 
     return Asker(config.spec(), ways)

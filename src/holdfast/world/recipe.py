@@ -61,7 +61,7 @@ ROUNDS: dict[Kind, tuple[Round, ...]] = {
     "deep": (Round("deep alignment", corpus.deep_alignment, 600, 8e-4, 30),),
     "codes": (
         Round("schooling", coded.schooling, 1200, 2e-3, 30, batch=16, seeded=False),
-        Round("codes alignment", coded.alignment, 400, 7e-4, 30, batch=32),
+        Round("codes alignment", coded.alignment, 300, 7e-4, 30, batch=32),
     ),
 }
 
