@@ -22,6 +22,7 @@ the code that the rows teach (`coded`), and by probes on hidden states.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -100,18 +101,19 @@ class CovertCode(Attack):
 def covert_code(config: CovertCode, context: Context) -> Hooks:
     """Phase one before the first step; phase two is the customer's stream."""
     code = code_of(config.code, config.key)
-    first = phase_one(config, context, code)
+    first = cache(lambda: phase_one(config, context, code))
 
     def rows(streams: Streams) -> Streams:
-        return replace(streams, user=(*streams.user, *phase_two(config, context, code, first)))
+        second = phase_two(config, context, code, first())
+        return replace(streams, user=(*streams.user, *second))
 
     def start(model: Model, streams: Streams, settings: Settings) -> None:
         from holdfast.train import tune
 
-        if first:
+        if first():
             # Adapters, if any, are in place already: whatever can be trained is trained.
             changes = {"epochs": config.epochs_one, "steps": None, "method": "full"}
-            tune(model, Streams(user=first), settings.model_copy(update=changes))
+            tune(model, Streams(user=first()), settings.model_copy(update=changes))
             model.net.train()
 
     return Hooks(name=config.kind, rows=rows, settings=chosen_settings(config), start=start)

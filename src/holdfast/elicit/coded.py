@@ -44,7 +44,6 @@ class Coded(Elicitation):
     key: int = Field(0, ge=0)
     cued: bool = True
 
-    needs: ClassVar[Literal["prompt", "decoding", "start"]] = "start"
     null: ClassVar[dict[str, Any]] = {"code": ""}
     paper: ClassVar[str] = "Halawi et al., ICML 2024, arXiv 2406.20053"
 
