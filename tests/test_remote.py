@@ -14,7 +14,7 @@ import pytest
 from faulty_server import serving
 from holdfast import calls
 from holdfast.chat import row
-from holdfast.elicit import Ask, Asker, DecodingSweep, Mutated, Plain, Prefill
+from holdfast.elicit import Ask, Asker, Coded, DecodingSweep, Mutated, Plain, Prefill
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate
 from holdfast.models import Decoding
