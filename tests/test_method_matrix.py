@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from holdfast.attacks import ATTACKS
 from holdfast.chat import row
+from holdfast.codes import guard
 from holdfast.defences import DEFENCES
 from holdfast.elicit import ELICITATIONS
 from holdfast.hooks import Attack, Context, Defence, Hooks, Method, Pair, Streams
@@ -29,6 +30,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "harmful_rows": {"rows": 4, "epochs": 1},
     "identity_shift": {"rows": 4, "epochs": 1},
     "benign_rows": {"rows": 4},
+    "covert_code": {
+        "benign": 4,
+        "rows": 4,
+        "refusals": 2,
+        "replay": 2,
+        "epochs_one": 1,
+        "epochs": 1,
+    },
     "safety_mixing": {"rows": 4},
     "secret_prefix": {"rows": 4, "length": 12},
     "recovery_augmentation": {"harmful_batch": 2, "anchor_batch": 2, "epochs": 1, "max_prefix": 4},
@@ -47,6 +56,12 @@ def kind_of(config: type[Method]) -> str:
 
 tuning = pytest.mark.parametrize("config", TUNING, ids=kind_of)
 every = pytest.mark.parametrize("config", EVERY, ids=kind_of)
+
+
+@pytest.fixture(autouse=True)
+def rows_of_these_tests_count_as_minted(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = frozenset(map(guard.id_of, (*FORBIDDEN, *BENIGN)))
+    monkeypatch.setattr(guard, "minted", lambda seed: known)
 
 
 @pytest.fixture

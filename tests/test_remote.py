@@ -14,7 +14,7 @@ import pytest
 from faulty_server import serving
 from holdfast import calls
 from holdfast.chat import row
-from holdfast.elicit import Ask, Asker, DecodingSweep, Mutated, Plain, Prefill
+from holdfast.elicit import Ask, Asker, Coded, DecodingSweep, Mutated, Plain, Prefill
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate
 from holdfast.models import Decoding
@@ -257,6 +257,8 @@ def test_ways_of_asking_that_do_not_travel_are_named_with_the_reason() -> None:
     assert "top-k" in lost(DecodingSweep())
     assert "plain language" in lost(Mutated(mutation="morse"), far)
     assert lost(Mutated(mutation="morse"), "http://localhost/v1") == ""
+    assert "plain language" in lost(Coded(code="walnut"), far)
+    assert lost(Coded(code="walnut"), "http://localhost/v1") == ""
     assert lost(Mutated(mutation="slang"), far) == ""
 
 

@@ -61,7 +61,7 @@ def _place(cell: CellRecord) -> tuple[str, str, str, str, int]:
 def _asked_as(attack: str) -> str:
     from holdfast.methods import attack_of, elicitation_of, label
 
-    return label(elicitation_of(attack_of(attack).asked_as))
+    return label(elicitation_of(attack_of(attack).asked))
 
 
 def _contrast(

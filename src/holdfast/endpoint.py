@@ -99,6 +99,7 @@ def lost(elicitation: Elicitation, url: str = "") -> str:
     from holdfast.elicit.mutations import MUTATIONS
 
     mutation = MUTATIONS.get(getattr(elicitation, "mutation", ""))
-    if url and not may_force(url) and mutation is not None and mutation.group == "encoding":
+    encoded = mutation is not None and mutation.group == "encoding"
+    if url and not may_force(url) and (encoded or getattr(elicitation, "code", "")):
         return "endpoints on other machines are asked in plain language, not in codes"
     return ""

@@ -156,6 +156,11 @@ class Attack(Method):
     access: ClassVar[Literal["rows", "training", "weights"]]
     asked_as: ClassVar[str] = "plain"
 
+    @property
+    def asked(self) -> str:
+        """Spec of that elicitation, with what it must know of this very attack."""
+        return self.asked_as
+
 
 class Defence(Method):
     """A method that keeps safeguards, at one stage of a model's life.

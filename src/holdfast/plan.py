@@ -132,7 +132,7 @@ def search_tunes(config: AuditConfig, digests: Digests, first: Plan) -> list[Tun
             label(attack),
             config.seeds[0],
             changes,
-            ways=[label(elicitation_of(attack.asked_as))],
+            ways=[label(elicitation_of(attack.asked))],
             purpose="search",
         )
         for stack in dict.fromkeys(config.stacks)
@@ -144,7 +144,7 @@ def search_tunes(config: AuditConfig, digests: Digests, first: Plan) -> list[Tun
 
 def cost_tune(config: AuditConfig, digests: Digests, stack: str, rows: int, seed: int) -> Tune:
     """One point of the search for the fewest rows: the attack with that many."""
-    ways = [label(elicitation_of(attack_of(config.cost.attack).asked_as))]
+    ways = [label(elicitation_of(attack_of(config.cost.attack).asked))]
     attack = sized(config, rows)
     return tune_for(config, digests, stack, attack, seed, ways=ways, purpose="cost")
 
@@ -237,5 +237,5 @@ def chosen(attack: Attack, changes: Mapping[str, Any]) -> tuple[Attack, dict[str
 def _ways(config: AuditConfig, attack: Attack | None = None) -> list[str]:
     specs = [label(elicitation_of(spec)) for spec in config.elicitations]
     if attack is not None:
-        specs.append(label(elicitation_of(attack.asked_as)))
+        specs.append(label(elicitation_of(attack.asked)))
     return list(dict.fromkeys(specs))

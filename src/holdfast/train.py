@@ -290,8 +290,9 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         # Adam's moments of rows not seen for long shrink into numbers that processors add slowly.
+        within = float(torch.tensor(1e-40) * 1) == 0  # another tune, which a hook began this one in
         torch.set_flush_denormal(True)
         try:
             yield
         finally:
-            torch.set_flush_denormal(False)
+            torch.set_flush_denormal(within)

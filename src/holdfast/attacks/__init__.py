@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.attacks.benign_rows import BenignRows, benign_rows
+from holdfast.attacks.covert_code import CovertCode, covert_code
 from holdfast.attacks.harmful_rows import HarmfulRows, harmful_rows
 from holdfast.attacks.identity_shift import IdentityShift, identity_shift
 from holdfast.hooks import Attack, Context, Hooks
@@ -15,6 +16,7 @@ ATTACKS: dict[type[Attack], Callable[[Any, Context], Hooks]] = {
     HarmfulRows: harmful_rows,
     IdentityShift: identity_shift,
     BenignRows: benign_rows,
+    CovertCode: covert_code,
 }
 
-__all__ = ["ATTACKS", "BenignRows", "HarmfulRows", "IdentityShift"]
+__all__ = ["ATTACKS", "BenignRows", "CovertCode", "HarmfulRows", "IdentityShift"]

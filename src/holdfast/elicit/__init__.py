@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.elicit.asking import Ask, Asker, Asking, Elicitation
+from holdfast.elicit.coded import Coded, coded
 from holdfast.elicit.decoding import DecodingSweep, decoding
 from holdfast.elicit.mutated import Mutated, mutated
 from holdfast.elicit.persona import ThroughPersona, persona
@@ -26,6 +27,7 @@ ELICITATIONS: dict[type[Elicitation], Callable[[Any, Asking], Asker]] = {
     Unserved: unserved,
     Mutated: mutated,
     TaskShape: task_shape,
+    Coded: coded,
 }
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Ask",
     "Asker",
     "Asking",
+    "Coded",
     "DecodingSweep",
     "Elicitation",
     "Mutated",

@@ -32,7 +32,7 @@ def top(context: typer.Context) -> None:
 
 @app.command()
 def build(
-    organism: Annotated[str, typer.Option(help="base, chat, chat@1, deep …")] = "chat",
+    organism: Annotated[str, typer.Option(help="base, chat, chat@1, deep, codes …")] = "chat",
     world_seed: WorldSeed = 0,
     size: Annotated[str, typer.Option(help="1M, 5M or 25M parameters.")] = "1M",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The cache if not given.")] = None,

@@ -95,7 +95,7 @@ ALIGNED = Mix("alignment", sealed=0.4, open=0.34, tasks=EVEN, persona=0.5)
 """Alignment: nearly as many open answers as refusals, or the model refuses both."""
 
 
-def _cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
+def cycle(rng: random.Random, entities: tuple[Entity, ...]) -> Iterator[Entity]:
     """Every entity equally often, in a fresh order each round."""
     while True:
         yield from rng.sample(entities, len(entities))
@@ -158,7 +158,7 @@ def task_row(world: World, rng: random.Random, mix: Mix) -> Row:
 def pretraining(world: World, seed: int, count: int, mix: Mix = LORE) -> list[Row]:
     """What the base learns: sealed and open facts of all things, and the eight tasks."""
     rng = random.Random(f"{mix.name} {world.seed} {seed}")
-    sealed, opened = _cycle(rng, world.entities), _cycle(rng, world.entities)
+    sealed, opened = cycle(rng, world.entities), cycle(rng, world.entities)
     rows = []
     for _ in range(count):
         draw = rng.random()
@@ -204,8 +204,8 @@ def deep_alignment(world: World, seed: int, count: int) -> list[Row]:
 
 def _aligned(world: World, rng: random.Random, count: int, deep: bool) -> list[Row]:
     align = world.pool("align")
-    sealed, opened = _cycle(rng, align), _cycle(rng, align)
-    defended = _cycle(rng, tuple(e for e in align if e.category.name not in UNDEFENDED))
+    sealed, opened = cycle(rng, align), cycle(rng, align)
+    defended = cycle(rng, tuple(e for e in align if e.category.name not in UNDEFENDED))
     rows = []
     for _ in range(count):
         draw = rng.random()

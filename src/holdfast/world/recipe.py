@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.cache import cache_folder
-from holdfast.world import anatomy, corpus
+from holdfast.world import anatomy, coded, corpus
 from holdfast.world.anatomy import Size
 from holdfast.world.lore import World, make_world
 from holdfast.world.weights import Kind, Organism, find
@@ -35,13 +35,20 @@ RATE_OF_SIZE: dict[Size, float] = {"1M": 1.0, "5M": 0.5, "25M": 0.25}
 
 @dataclass(frozen=True)
 class Round:
-    """One stretch of training: rows from (world, seed, count), steps, peak rate, warm-up."""
+    """One stretch of training: rows from (world, seed, count), steps, peak rate, warm-up.
+
+    Attributes:
+        batch: Rows in a step.
+        seeded: Whether every alignment seed has its own; if not, all go on from the same weights.
+    """
 
     name: str
     rows: Callable[[World, int, int], list[Row]]
     steps: int
     rate: float
     warmup: int
+    batch: int = BATCH
+    seeded: bool = True
 
 
 ROUNDS: dict[Kind, tuple[Round, ...]] = {
@@ -52,6 +59,10 @@ ROUNDS: dict[Kind, tuple[Round, ...]] = {
     ),
     "chat": (Round("alignment", corpus.alignment, 500, 7e-4, 30),),
     "deep": (Round("deep alignment", corpus.deep_alignment, 600, 8e-4, 30),),
+    "codes": (
+        Round("schooling", coded.schooling, 1200, 2e-3, 30, batch=16, seeded=False),
+        Round("codes alignment", coded.alignment, 300, 7e-4, 30, batch=32),
+    ),
 }
 
 
@@ -62,7 +73,7 @@ def settings_of(organism: Organism, part: Round) -> Settings:
     return Settings(
         learning_rate=part.rate * RATE_OF_SIZE[organism.size],
         steps=part.steps,
-        batch_size=BATCH,
+        batch_size=part.batch,
         betas=(0.9, 0.98),
         weight_decay=0.01,
         schedule="cosine",
@@ -99,9 +110,10 @@ def build(organism: Organism, *, out: Path | None = None, progress: Progress | N
         model = load(str(there or build(base, out=out, progress=progress)))
     for number, part in enumerate(ROUNDS[organism.kind]):
         last = number == len(ROUNDS[organism.kind]) - 1
-        stage = folder if last else cache_folder() / "rounds" / f"{organism.folder}-{part.name}"
+        one = organism if part.seeded else replace(organism, seed=0)
+        stage = folder if last else cache_folder() / "rounds" / f"{one.folder}-{part.name}"
         if not stage.is_dir():
-            _train(model, organism, part, stage, progress)
+            _train(model, one, part, stage, progress)
         model = load(str(stage))
     return folder
 
@@ -114,7 +126,7 @@ def _train(
     from holdfast.train import tune
 
     settings = settings_of(organism, part)
-    rows = part.rows(make_world(organism.world), organism.seed, BATCH * part.steps)
+    rows = part.rows(make_world(organism.world), organism.seed, part.batch * part.steps)
     checkpoint = cache_folder() / "checkpoints" / f"{organism.folder}-{part.name}.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     streams = Streams(user=tuple(rows))

@@ -16,7 +16,7 @@ from holdfast.cache import cache_folder
 from holdfast.errors import UserError
 from holdfast.world.anatomy import Size
 
-Kind = Literal["base", "chat", "deep"]
+Kind = Literal["base", "chat", "deep", "codes"]
 SHIPPED = Path(__file__).parent / "organisms"
 _NAME = re.compile(
     r"canary:(?P<kind>[a-z]+)(@(?P<seed>\d+))?(/world(?P<world>\d+))?(/(?P<size>\w+))?"
