@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from holdfast import __version__
+from holdfast.verbs import probe
 from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.world import app as world_app
 
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(world_app, name="world")
+app.command()(probe.probe)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Policy = Annotated[
