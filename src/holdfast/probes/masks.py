@@ -1,4 +1,4 @@
-"""Which weights to take: the top share of a score, by row or by matrix, and what is left of it.
+r"""Which weights to take: the top share of a score, by row or by matrix, and what is left of it.
 
 Equation (Wei et al., 2402.05162): S(p, q) = S_s(q) \ S_u(p), the top q of each row by the safety
 score without the top p by the utility score.

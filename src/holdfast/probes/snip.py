@@ -35,24 +35,23 @@ def snip(model: Model, rows: Sequence[Row]) -> Iterator[Scores]:
     from holdfast.models import layers
 
     stack = layers(model.net)
+    flows = flows_of(model, rows)
+    entering: list[list[Tensor]] = []
     with evaluating(model.net):
-        flows = flows_of(model, rows)
-        entering: list[list[Tensor]] = []
-        with torch.no_grad():
-            for at, layer in enumerate(stack):
-                entering.append([flow.hidden for flow in flows])
-                for flow in flows:
-                    flow.hidden = run(layer, flow.calls[at], flow.hidden)
+        for at, layer in enumerate(stack):
+            entering.append([flow.hidden for flow in flows])
+            for flow in flows:
+                flow.hidden = run(layer, flow.calls[at], flow.hidden)
         leaving = [gradient_at_the_top(model.net, flow) for flow in flows]
-        for at, of_layer in reversed(list(enumerate(linears(model.net)))):
-            sums = {linear: torch.zeros_like(linear.weight, dtype=torch.float) for linear in of_layer}
-            for number, flow in enumerate(flows):
-                into = entering[at][number].detach().requires_grad_(True)
+    for at, of_layer in reversed(list(enumerate(linears(model.net)))):
+        sums = {w: torch.zeros(w.weight.shape, device=w.weight.device) for w in of_layer}
+        with evaluating(model.net):
+            for number, (flow, hidden) in enumerate(zip(flows, entering.pop(), strict=True)):
+                into = hidden.detach().requires_grad_(True)
                 with torch.enable_grad(), adding(sums):
                     out = run(stack[at], flow.calls[at], into)
                     (leaving[number],) = torch.autograd.grad(out, into, leaving[number])
-            entering.pop()
-            yield [(w, w.weight.float().abs() * sums[w] / len(rows)) for w in of_layer]
+        yield [(w, w.weight.float().abs() * sums[w] / len(rows)) for w in of_layer]
 
 
 def gradient_at_the_top(net: nn.Module, flow: Flow) -> Tensor:
@@ -96,7 +95,7 @@ def adding(sums: dict[Linear, Tensor]) -> Iterator[None]:
 
 
 def add_absolute(total: Tensor, gradients: Tensor, inputs: Tensor) -> None:
-    """total (d_out, d_in) += sum_b | G_b^T X_b |, for G (B, T, d_out) and X (B, T, d_in)."""
+    """Total (d_out, d_in) += sum_b | G_b^T X_b |, for G (B, T, d_out) and X (B, T, d_in)."""
     import torch
 
     left, right = gradients.float().transpose(1, 2), inputs.float()

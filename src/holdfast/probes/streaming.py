@@ -74,26 +74,24 @@ def stream(
         rows: conversations with answers.
         make: an empty statistic for a matrix.
     """
-    import torch
-
     from holdfast.models import layers
 
-    stack = layers(model.net)
-    with evaluating(model.net), torch.no_grad():
-        flows = flows_of(model, rows)
-        for layer, of_layer in zip(stack, linears(model.net), strict=True):
-            kept = [(linear, make(linear)) for linear in of_layer]
+    flows = flows_of(model, rows)
+    for at, (layer, of_layer) in enumerate(zip(layers(model.net), linears(model.net), strict=True)):
+        kept = [(linear, make(linear)) for linear in of_layer]
+        with evaluating(model.net):
             for flow in flows:
                 with _watching(kept, flow.answered):
-                    flow.hidden = run(layer, flow.calls[kept[0][0].layer], flow.hidden)
-            yield kept
+                    flow.hidden = run(layer, flow.calls[at], flow.hidden)
+        yield kept
 
 
 def flows_of(model: Model, rows: Sequence[Row]) -> list[Flow]:
     """The rows as batches of like length, where they enter the first layer."""
     from holdfast.probes.batching import batches
 
-    return [enter(model.net, batch) for batch in batches(model, rows, ROWS_AT_ONCE)]
+    with evaluating(model.net):
+        return [enter(model.net, batch) for batch in batches(model, rows, ROWS_AT_ONCE)]
 
 
 def enter(net: nn.Module, batch: Batch) -> Flow:
@@ -134,7 +132,10 @@ def instead(modules: Sequence[nn.Module], forwards: Sequence[Callable[..., Any]]
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """The network without dropout, and its weights without gradients."""
+    """The network without dropout, and its weights without gradients.
+
+    Never held across a yield: two streams over one network would restore each other's state.
+    """
     was_training = net.training
     learnt = [p for p in net.parameters() if p.requires_grad]
     net.train(False)

@@ -153,7 +153,9 @@ def behaviour(
 
     forbidden = policy.searched(limit) if split == "select" else policy.requests("forbidden", limit)
     few = max(1, round(limit * LOOKALIKES))
-    plain = [*policy.requests("lookalike", few), *policy.requests("utility", max(few, 40))]
+    families = policy.requests("utility", 2 * max(few, 40))
+    half = families[1::2] if split == "select" else families[::2]
+    plain = [*policy.requests("lookalike", few), *half]
     told = measure(_ask(policy, model, forbidden, elicitation))
     others = _ask(policy, model, plain, "plain") if tasks else []
     done = [e for e in others if e.request.kind == "utility" and e.verdict != Verdict.unscored]
