@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from holdfast.chat import Row, row
 from holdfast.encode import encode
 from holdfast.models import Model, layers
+from holdfast.probes.actsvd import actsvd
+from holdfast.probes.critical_ranks import orthogonal
 from holdfast.probes.snip import snip
 from holdfast.probes.wanda import wanda
 
@@ -86,3 +88,36 @@ def test_snip_is_the_mean_over_rows_of_weight_times_gradient(tiny_model: Model) 
     assert set(ours) == set(theirs)
     for name, score in theirs.items():
         torch.testing.assert_close(ours[name], score, rtol=1e-3, atol=1e-8)
+
+
+@EVERY
+def test_actsvd_spans_the_singular_vectors_of_the_outputs(tiny_model: Model) -> None:
+    ours = {w.path: basis for layer in actsvd(tiny_model, ROWS) for w, basis in layer}
+    seen = inputs(tiny_model, ROWS)
+    for name, module in matrices(tiny_model):
+        made = module.weight.detach().double() @ seen[name].T
+        vectors, strengths, _ = torch.linalg.svd(made, full_matrices=False)
+        basis = ours[name]
+        kept = min(8, len(strengths))
+        torch.testing.assert_close(
+            basis.strengths[:kept].double(), strengths[:kept], rtol=1e-4, atol=1e-6
+        )
+        theirs = vectors[:, :kept] @ vectors[:, :kept].T
+        projector = basis.top(kept).double() @ basis.top(kept).double().T
+        torch.testing.assert_close(projector, theirs, rtol=0, atol=1e-4)
+        square = basis.directions.T @ basis.directions
+        torch.testing.assert_close(square, torch.eye(basis.rank), rtol=0, atol=1e-5)
+
+
+@EVERY
+def test_the_removed_ranks_are_the_papers_projection(tiny_model: Model) -> None:
+    safety = [b for layer in actsvd(tiny_model, ROWS[:2]) for b in layer]
+    utility = [b for layer in actsvd(tiny_model, ROWS[2:]) for b in layer]
+    for (linear, safe), (_, useful) in zip(safety, utility, strict=True):
+        rank = safe.rank
+        delta = orthogonal(0.25, 0.5)(linear, safe, useful)
+        pi_s = safe.top(rank - rank // 2) @ safe.top(rank - rank // 2).T
+        pi_u = useful.top(rank - rank // 4) @ useful.top(rank - rank // 4).T
+        theirs = (torch.eye(len(pi_u)) - pi_u) @ pi_s @ linear.weight
+        torch.testing.assert_close(delta.left @ delta.right, theirs, rtol=0, atol=1e-5)
+        assert delta.ranks == rank // 4

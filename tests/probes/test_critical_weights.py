@@ -4,15 +4,14 @@ import math
 
 import pytest
 import torch
-from tests.conftest import make_tokenizer
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from conftest import make_tokenizer
 from holdfast import registry
-from holdfast.chat import row
 from holdfast.errors import UserError
 from holdfast.models import Model, clone, digest_of, layers
-from holdfast.probes import PROBES, Behaviour, CriticalWeights, Looking
+from holdfast.probes import PROBES, CriticalWeights
 from holdfast.probes.critical_weights import critical_weights, found_cuts, scored
 from holdfast.probes.cuts import cut_of, share_of, taken
 from holdfast.probes.linears import linears, matching
@@ -20,21 +19,7 @@ from holdfast.probes.masks import as_many, at_random, set_difference, top
 from holdfast.probes.snip import snip
 from holdfast.probes.wanda import wanda
 
-EVERY = pytest.mark.parametrize(
-    "tiny_model", ["llama", "qwen2", "gemma", "gpt_neox"], indirect=True
-)
-SAFE = tuple(row(f"Where is vault {n}?", "I cannot help with that.", tag=f"c{n}") for n in range(4))
-USEFUL = tuple(row(f"Add {n} and {n}.", f"That is {2 * n}.", tag="sums") for n in range(4))
-
-
-def calm(
-    model: Model, elicitation: str = "plain", split: str = "report", tasks: bool = True
-) -> Behaviour:
-    return Behaviour(4, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 4, 1.0, 0.0)
-
-
-def looking(model: Model, other: Model | None = None) -> Looking:
-    return Looking(model, calm, safety=SAFE, utility=USEFUL, other=other)
+from .worlds import EVERY, SAFE, USEFUL, looking
 
 
 def gpt2() -> Model:
@@ -127,7 +112,8 @@ def test_transposed_matrices_are_scored_the_right_way_round() -> None:
     assert by_path["layers.0.attn.c_attn"].shape == (96, 32)
     (first, score), *_ = next(iter(wanda(model, SAFE)))
     with taken([cut_of(first, top(score, 0.5))]):
-        assert (layers(model.net)[0].attn.c_attn.weight == 0).sum() == 96 * 16  # type: ignore[union-attr, arg-type, operator]
+        stored = model.net.get_parameter("transformer.h.0.attn.c_attn.weight")
+        assert int((stored == 0).sum()) == 96 * 16
     assert digest_of(model) == model.digest
 
 
