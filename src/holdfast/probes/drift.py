@@ -164,15 +164,18 @@ def _on_direction(
 
     rows = [look.rows(kind, config.samples) for kind in ("safety", "utility")]
     look.say("refusal directions before and after")
-    directions, separable = separate(*(activations(there.model, kind, 1) for kind in rows))
-    after, _ = separate(*(activations(look.model, kind, 1) for kind in rows))
-    best = int(separable[:, 0].argmax())
-    r = directions[best, 0] / directions[best, 0].norm()
+    old, new = (
+        separate(*(activations(model, kind, 1) for kind in rows))
+        for model in (there.model, look.model)
+    )
+    best = int(old.gap[:, 0].argmax())
+    before, after = old.directions[best, 0], new.directions[best, 0]
+    r = before / before.norm()
     for path, one in moved.items():
         if len(updates[path]) == len(r) and path.endswith(WRITERS):
             along = (r.to(updates[path]) @ updates[path]).square().sum()
             one.direction = _ratio(float(along), updates[path], 1 / len(r))
-    return float(torch.cosine_similarity(directions[best, 0], after[best, 0], dim=0))
+    return float(torch.cosine_similarity(before, after, dim=0))
 
 
 # What writes to the residual stream: Llama and its kin, GPT-NeoX, GPT-2.

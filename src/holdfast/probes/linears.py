@@ -93,6 +93,12 @@ def _of_layer(number: int, layer: nn.Module) -> list[Linear]:
             found.append(Linear(number, name, module))
     if not found:
         raise UserError(f"Layer {number}, a {type(layer).__name__}, has no linear layers.")
+    fused = next((name for name, p in layer.named_parameters() if p.dim() > 2), None)
+    if fused is not None:
+        raise UserError(
+            f"layers.{number}.{fused} holds several matrices in one, as fused experts do, and "
+            "probes take plain matrices only: convert the model first."
+        )
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast import stats
@@ -48,11 +49,27 @@ def activations(model: Model, rows: Sequence[Row], positions: int) -> Tensor:
     return torch.stack(found)
 
 
-def separate(refused: Tensor, answered: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions (layers, positions, d) and the AUROC (layers, positions) on prompts kept aside.
+@dataclass(frozen=True)
+class Separation:
+    """How refused and answered prompts lie apart, by layer and position.
+
+    Attributes:
+        directions: (layers, positions, d) difference of means.
+        auroc: (layers, positions) of the activations along it, on prompts kept aside.
+        gap: (layers, positions) distance of the means along it, in standard deviations, on those;
+            it still ranks where every AUROC is 1.
+    """
+
+    directions: Tensor
+    auroc: Tensor
+    gap: Tensor
+
+
+def separate(refused: Tensor, answered: Tensor) -> Separation:
+    """Directions from three quarters of the prompts, judged on the last quarter.
 
     Args:
-        refused: (n, layers, positions, d); the last quarter of the prompts is kept aside.
+        refused: (n, layers, positions, d).
         answered: the same of prompts that are answered.
     """
     import torch
@@ -60,14 +77,15 @@ def separate(refused: Tensor, answered: Tensor) -> tuple[Tensor, Tensor]:
     cuts = [max(1, len(kind) * 3 // 4) for kind in (refused, answered)]
     directions = refused[: cuts[0]].mean(0) - answered[: cuts[1]].mean(0)
     unit = directions / directions.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-    aside = torch.cat([refused[cuts[0] :], answered[cuts[1] :]])
-    labels = [1] * (len(refused) - cuts[0]) + [0] * (len(answered) - cuts[1])
-    along = (aside * unit).sum(-1)
+    one, other = ((kind * unit).sum(-1) for kind in (refused[cuts[0] :], answered[cuts[1] :]))
+    labels = [True] * len(one) + [False] * len(other)
+    along = torch.cat([one, other])
     aurocs = [
         [stats.auroc(along[:, at, place].tolist(), labels).value for place in range(along.shape[2])]
         for at in range(along.shape[1])
     ]
-    return directions, torch.tensor(aurocs)
+    spread = (one.var(0, correction=0) + other.var(0, correction=0)).sqrt().clamp(min=1e-12)
+    return Separation(directions, torch.tensor(aurocs), (one.mean(0) - other.mean(0)) / spread)
 
 
 @contextmanager
