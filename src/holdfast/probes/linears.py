@@ -42,7 +42,7 @@ class Linear:
     @property
     def weight(self) -> Tensor:
         """The matrix (d_out, d_in) as a view: writing to it changes the model."""
-        weight: Tensor = self.module.weight.detach()  # type: ignore[operator, union-attr]
+        weight: Tensor = self.module.weight.detach()  # type: ignore[operator]
         return weight.T if self.transposed else weight
 
     @property

@@ -97,7 +97,8 @@ def projected_out(net: nn.Module, direction: Tensor) -> Iterator[None]:
 
     def cut(hidden: Tensor) -> Tensor:
         r = unit.to(hidden)
-        return hidden - (hidden @ r)[..., None] * r
+        without: Tensor = hidden - (hidden @ r)[..., None] * r
+        return without
 
     def entering(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
         return (cut(given[0]), *given[1:])
