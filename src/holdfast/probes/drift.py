@@ -11,7 +11,8 @@ the direction: ||r^T D||^2 / ||D||_F^2, over 1 / d, for matrices that write to t
 Each ratio is 1 where the update lies anywhere, more where it seeks safety out.
 
 Differs from the papers: they ask what taking these out does; that a tune goes there is our
-question. Scores are those of the model before; `--against` names it.
+question. Scores are those of the model before; `--against` names it. Where the tuned model is an
+adapter's folder, its low-rank factors are read by themselves too (`probes/adapter.py`).
 
 Shows a defender: a provider can inspect an update it was given. A ratio near 1 proves nothing: a
 tune can break safety without touching what pruning would take (the papers' freezing experiment).
@@ -19,11 +20,13 @@ tune can break safety without touching what pruning would take (the papers' free
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.probes import adapter
 from holdfast.probes.actsvd import actsvd
 from holdfast.probes.linears import Linear, matching
 from holdfast.probes.looking import Found, Looking, Probe, Share, Table, mean
@@ -104,12 +107,20 @@ def drift(config: Drift, look: Looking) -> Found:
         f"{ratios['direction']:.1f} times on the refusal direction.",
         f"The refusal directions before and after have a cosine of {cosine:.2f}.",
     )
-    figures = {
+    figures: dict[str, Any] = {
         "ratios": ratios,
         "cosine": cosine,
         "matrices": {path: vars(one) for path, one in moved.items()},
     }
-    return Found(said, (_table(moved),), figures)
+    tables = [_table(moved)]
+    folder = Path(look.model.name)
+    if (folder / adapter.CONFIG).is_file():
+        updates, others = adapter.inspect(folder)
+        tables.append(adapter.table(updates))
+        figures["adapter"] = {"updates": [asdict(u) for u in updates], "others": others}
+        if others:
+            said += (f"The adapter brings {len(others)} whole tensors too, such as {others[0]}.",)
+    return Found(said, tuple(tables), figures)
 
 
 def moved_of(update: Tensor, linear: Linear) -> Moved:

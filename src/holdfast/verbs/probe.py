@@ -72,7 +72,7 @@ def probe(
     asked = Asked(
         model=model,
         probes=tuple(registry.parse(PROBES, spec) for spec in probes),
-        against=against if against is not None else aligned.base_of(model) or None,
+        against=against or aligned.base_of(model) or parent_of(model),
         policy=policy or aligned.policy_name(model),
         limit=limit,
         seed=seed,
@@ -107,6 +107,16 @@ def look(asked: Asked, console: Console) -> dict[str, Any]:
         "seed": asked.seed,
         "probes": found,
     }
+
+
+def parent_of(model: str) -> str | None:
+    """The model that an adapter's folder names as its own; None for anything else."""
+    described = Path(model) / "adapter_config.json"
+    if not described.is_file():
+        return None
+    parent = json.loads(described.read_text("utf-8")).get("base_model_name_or_path")
+    beside = Path(model) / str(parent)
+    return str(beside) if beside.is_dir() else parent
 
 
 def looking(asked: Asked, console: Console) -> Looking:
