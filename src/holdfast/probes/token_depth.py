@@ -18,7 +18,7 @@ that move those tokens undo it. What answers that: recovery_augmentation, constr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -68,7 +68,7 @@ def token_depth(config: TokenDepth, look: Looking) -> Found:
     by_position = [
         mean([float(k[at]) for k in kl if at < len(k)]) for at in range(config.positions)
     ]
-    figures = {
+    figures: dict[str, Any] = {
         "share_first": mean(shares),
         "share_first_low": interval.low,
         "share_first_high": interval.high,
@@ -138,7 +138,7 @@ def pull(model: Model, rows: Sequence[Row], positions: int) -> Iterator[tuple[fl
         yield float(loss.detach()), float(torch.stack(norms).norm())
 
 
-def _tables(figures: dict[str, list[float]], config: TokenDepth) -> tuple[Table, ...]:
+def _tables(figures: dict[str, Any], config: TokenDepth) -> tuple[Table, ...]:
     columns = [("KL, nats", "kl"), ("loss, nats", "loss"), ("gradient", "gradient")]
     there = [(title, figures[name]) for title, name in columns if name in figures]
     lines = [
@@ -146,5 +146,5 @@ def _tables(figures: dict[str, list[float]], config: TokenDepth) -> tuple[Table,
         for at in range(config.positions)
     ]
     along = Table("Along an answer", ("token", *(title for title, _ in there)), tuple(lines))
-    starts = tuple((depth, f"{rate:.0%}") for depth, rate in dict(figures["prefill"]).items())
+    starts = tuple((depth, f"{rate:.0%}") for depth, rate in figures["prefill"].items())
     return along, Table("Forced starts", ("tokens forced", "complied"), starts)
