@@ -17,6 +17,7 @@ import typer
 
 from holdfast import __version__
 from holdfast.verbs import judges as judges_verbs
+from holdfast.verbs import probe
 from holdfast.verbs.evaluate import evaluate
 from holdfast.verbs.export import export
 from holdfast.verbs.failures import sentence_for
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(world_app, name="world")
 app.add_typer(judges_verbs.app, name="judges")
+app.command()(probe.probe)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Policy = Annotated[

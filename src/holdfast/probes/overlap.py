@@ -1,0 +1,91 @@
+"""Overlap of safety and utility in the weights (Wei et al., "Assessing the Brittleness of Safety
+Alignment via Pruning and Low-Rank Modifications", ICML 2024, arXiv 2402.05162, section 4.3).
+
+Do refusals and other answers hang on the same weights? Where they do, neither can be taken out, or
+frozen, alone.
+
+Equations: Jaccard J(S_u(q), S_s(q)) = |S_u & S_s| / |S_u | S_s| of the top q of each row;
+similarity phi(U_u, U_s) = || U_u^T U_s ||_F^2 / k of the top k output directions. By chance J is
+near q / (2 - q) and phi is k / R.
+
+Shows a defender: in which layers, and in which half of them, safety is apart from abilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from holdfast.probes.actsvd import actsvd
+from holdfast.probes.looking import Found, Looking, Probe, Share, Table, mean
+from holdfast.probes.masks import count, top
+from holdfast.probes.snip import snip
+from holdfast.probes.wanda import wanda
+
+
+class Overlap(Probe):
+    """How much safety and utility share, by layer and half of a layer.
+
+    Attributes:
+        score: what a weight's importance is.
+        q: top share of each row.
+        k: top share of ranks; the paper takes 100 of 4096.
+        samples: rows of each kind.
+    """
+
+    kind: Literal["overlap"] = "overlap"
+    score: Literal["snip", "wanda"] = "snip"
+    q: Share = 0.05
+    k: Share = 0.025
+    samples: int = Field(128, ge=1)
+
+    paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
+
+
+def overlap(config: Overlap, look: Looking) -> Found:
+    """Jaccard and subspace similarity of every matrix, then means."""
+    score = {"snip": snip, "wanda": wanda}[config.score]
+    safety, utility = look.rows("safety", config.samples), look.rows("utility", config.samples)
+    jaccard: dict[str, float] = {}
+    similar: dict[str, float] = {}
+    chance: dict[str, float] = {}
+    look.say(f"{config.score} scores")
+    for safe, useful in zip(score(look.model, safety), score(look.model, utility), strict=True):
+        for (linear, s), (_, u) in zip(safe, useful, strict=True):
+            ours, theirs = top(s, config.q), top(u, config.q)
+            union = int((ours | theirs).sum())
+            jaccard[linear.path] = int((ours & theirs).sum()) / union if union else 0.0
+    look.say("output directions")
+    for of_safe, of_useful in zip(
+        actsvd(look.model, safety), actsvd(look.model, utility), strict=True
+    ):
+        for (linear, one), (_, other) in zip(of_safe, of_useful, strict=True):
+            k = max(1, count(config.k, one.rank))
+            similar[linear.path] = float((one.top(k).T @ other.top(k)).square().sum()) / k
+            chance[linear.path] = k / one.rank
+    figures = {
+        "jaccard": jaccard,
+        "similarity": similar,
+        "jaccard_by_chance": config.q / (2 - config.q),
+        "similarity_by_chance": mean(list(chance.values())),
+    }
+    halves = {
+        half: [p for p in similar if ("att" in p) == (half == "attention")] for half in HALVES
+    }
+    said = tuple(
+        f"In {half}, safety and utility share {_of(jaccard, paths):.0%} of their top weights "
+        f"(Jaccard) and {_of(similar, paths):.0%} of their top directions."
+        for half, paths in halves.items()
+    )
+    lines = tuple((p, f"{jaccard[p]:.1%}", f"{similar[p]:.1%}") for p in sorted(similar))
+    columns = ("matrix", f"Jaccard, top {config.q:.1%}", f"similarity, top {config.k:.1%} ranks")
+    return Found(said, (Table("Overlap of safety and utility", columns, lines),), figures)
+
+
+HALVES = ("attention", "mlp")
+
+
+def _of(values: dict[str, float], paths: Sequence[str]) -> float:
+    return mean([values[p] for p in paths])
