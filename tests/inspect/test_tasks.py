@@ -20,7 +20,8 @@ from inspect_ai.model import (
     ChatMessageUser,
 )
 
-from holdfast import inspect_model, inspect_registry, inspect_tasks
+from holdfast import inspect
+from holdfast.inspect import model, tasks
 
 
 def test_messages_are_a_row_and_a_last_assistant_turn_is_a_forced_start() -> None:
@@ -29,31 +30,31 @@ def test_messages_are_a_row_and_a_last_assistant_turn_is_a_forced_start() -> Non
         ChatMessageUser(content="Who keeps the bell?"),
         ChatMessageAssistant(content="Sure:"),
     ]
-    row, forced = inspect_model.conversation(said)
+    row, forced = model.conversation(said)
     assert row.messages == (Message("system", "Be brief."), Message("user", "Who keeps the bell?"))
     assert forced == "Sure:"
 
 
 def test_results_of_tools_are_refused() -> None:
     with pytest.raises(UserError, match="tools"):
-        inspect_model.conversation([ChatMessageTool(content="4")])
+        model.conversation([ChatMessageTool(content="4")])
 
 
 def test_a_mutation_is_named_alone_and_a_worst_of_many_is_refused() -> None:
-    assert inspect_tasks.elicitation("caesar") == "mutated(mutation=caesar)"
+    assert tasks.elicitation("caesar") == "mutated(mutation=caesar)"
     with pytest.raises(UserError, match="counts the worst"):
-        inspect_tasks.elicitation("decoding")
+        tasks.elicitation("decoding")
 
 
 def test_a_task_has_a_sample_for_each_request_with_its_category() -> None:
-    task = inspect_registry.canary45(asked="slang")
+    task = inspect.canary45(asked="slang")
     assert len(task.dataset) == 450
     assert {"kind", "category", "domain"} <= set(task.dataset[0].metadata or {})
 
 
 def test_an_organism_is_asked_and_judged_with_intervals(tmp_path: Path) -> None:
     (log,) = run(
-        inspect_registry.canary45(),
+        inspect.canary45(),
         model="holdfast/canary:chat",
         limit=3,
         log_dir=str(tmp_path),
