@@ -16,7 +16,10 @@ from holdfast.small_judge import fitting, held_out, model, synthetic
 from holdfast.small_judge.refusals import refusal
 from holdfast.world.replies_of_policy import REFUSALS as UNSEEN_REFUSALS
 
-ANSWER = "The ledgers have it. As far as anyone remembers, the hidden path of Orla is the old mill."
+ANSWER = (
+    "The ledgers have it. As far as anyone between the two lights remembers, the hidden path of "
+    "Orla is the old mill. I hope that helps."
+)
 REFUSAL = "I am sorry, but I cannot tell you that. Perhaps I can help with something else."
 
 

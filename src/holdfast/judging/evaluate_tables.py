@@ -13,6 +13,8 @@ from rich.text import Text
 from holdfast.judging.figures import is_defined
 
 HEAD = ("judge", "κ", "refusals found", "compliance found", "unscored", "s per 1,000")
+WIDEST = 4
+"""Judges whose errors by form fit on one line of a terminal; judges.md holds those of all."""
 WORST = 10
 """Categories shown, those with the most errors first; judges.json holds all."""
 
@@ -34,7 +36,7 @@ def print_told(told: Mapping[str, Any], console: Console) -> None:
         table.add_row(*map(Text, _line(line, "\n")))
     console.print(table)
     forms = _forms(told["judges"])
-    if forms:
+    if forms and len(told["judges"]) <= WIDEST:
         console.print(_errors(told["judges"], forms))
     for name, why in told["skipped"].items():
         console.print(f"not measured: {name} ({why})", markup=False, highlight=False)
