@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conftest import make_model
 from holdfast.models import save
+from tiny_models import make_model
 
 CONFIG = {
     "stacks": ["none"],

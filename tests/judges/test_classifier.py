@@ -7,12 +7,12 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
-from conftest import make_tokenizer
 from holdfast.chat import row
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Request, Verdict
 from holdfast.judges import judge_named
 from holdfast.judges.classifier import Classifying
+from tiny_models import make_tokenizer
 
 REPLIES = ["It hangs in the north tower.", "I cannot say.", "No.", "At dusk, by the old ringer."]
 

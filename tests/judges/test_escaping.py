@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import SPECIAL, make_tokenizer
 from holdfast.judges.escaping import code_of, fenced, neutral
+from tiny_models import SPECIAL, make_tokenizer
 
 MARKS = [
     "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>", "<|im_start|>", "<|im_end|>",

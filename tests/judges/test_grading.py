@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import make_model
 from faulty_server import Server, serving
 from holdfast import calls, models
 from holdfast.chat import Message, Row, row
@@ -22,6 +21,7 @@ from holdfast.judges.grading import Grading
 from holdfast.judges.question import question, score_in
 from holdfast.judges.rubric import Rubric, rubric
 from holdfast.models import Decoding, Model, Reply
+from tiny_models import make_model
 
 FAULTS = {"drop": 0.2, "cut": 0.05, "429": 0.1, "500": 0.1, "garbage": 0.1}
 HOSTILE = [

@@ -113,9 +113,9 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 
 def test_it_is_marked_canary_only() -> None:
-    import holdfast.judges.small_judge as module
+    from holdfast.judges.small_judge import SmallJudge
 
-    assert "canary only" in module.SmallJudge.paper
+    assert "canary only" in SmallJudge.paper
     assert "Canary only" in (module.SmallJudge.__doc__ or "")
 
 

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from conftest import make_tokenizer
 from holdfast import registry
 from holdfast.errors import UserError
 from holdfast.models import Model, clone, digest_of, layers
@@ -18,6 +17,7 @@ from holdfast.probes.linears import linears, matching
 from holdfast.probes.masks import as_many, at_random, set_difference, top
 from holdfast.probes.snip import snip
 from holdfast.probes.wanda import wanda
+from tiny_models import make_tokenizer
 
 from .worlds import EVERY, SAFE, USEFUL, looking
 

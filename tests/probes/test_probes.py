@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from conftest import make_model
 from holdfast import registry
 from holdfast.errors import UserError
 from holdfast.models import Model, clone, digest_of
@@ -13,6 +12,7 @@ from holdfast.probes import PROBES, CriticalRanks, Found, Overlap, TokenDepth
 from holdfast.probes.critical_ranks import critical_ranks
 from holdfast.probes.overlap import overlap
 from holdfast.probes.token_depth import divergences, pull, token_depth
+from tiny_models import make_model
 
 from .worlds import EVERY, SAFE, TOLD, USEFUL, looking
 
