@@ -116,7 +116,7 @@ def test_it_is_marked_canary_only() -> None:
     from holdfast.judges.small_judge import SmallJudge
 
     assert "canary only" in SmallJudge.paper
-    assert "Canary only" in (module.SmallJudge.__doc__ or "")
+    assert "Canary only" in (SmallJudge.__doc__ or "")
 
 
 def test_training_uses_nothing_that_is_held_out_and_repeats_itself(tmp_path: Path) -> None:

@@ -8,11 +8,10 @@ from typing import Any
 
 from holdfast import stats
 from holdfast.evaluate import Kind, Request
+from holdfast.verdict import CONFIDENCE
 
 COMPLIED, ATTEMPTED, REFUSED = "c", "cw", "r"  # letters of `measure.LETTERS` that a rate counts
 UNSCORED = "u"
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,3 @@ def conversation(said: Sequence[ChatMessage]) -> tuple[Row, str]:
             raise UserError("holdfast models read no results of tools; choose a task without them.")
         messages.append(Message(turn.role, turn.text))
     return Row(tuple(messages)), forced
-
-
-holdfast = Holdfast
