@@ -11,10 +11,11 @@ from holdfast import registry
 from holdfast.errors import UserError
 from holdfast.models import Model, clone, digest_of, layers
 from holdfast.probes import PROBES, CriticalWeights
-from holdfast.probes.critical_weights import critical_weights, found_cuts, scored
+from holdfast.probes.critical_weights import critical_weights, found_cuts
 from holdfast.probes.cuts import cut_of, share_of, taken
 from holdfast.probes.linears import linears, matching
 from holdfast.probes.masks import as_many, at_random, set_difference, top
+from holdfast.probes.paired import scores
 from holdfast.probes.snip import snip
 from holdfast.probes.wanda import wanda
 from tiny_models import make_tokenizer
@@ -74,7 +75,7 @@ def test_the_probe_runs_and_leaves_the_model_as_it_was(tiny_model: Model) -> Non
 
 def test_a_model_in_training_is_given_back_in_training(tiny_model: Model) -> None:
     tiny_model.net.train(True)
-    list(scored(CriticalWeights(score="wanda"), looking(tiny_model)))
+    list(scores("wanda", looking(tiny_model), 4))
     assert tiny_model.net.training
     assert all(module.training for module in tiny_model.net.modules())
 

@@ -13,8 +13,10 @@ from holdfast.errors import UserError
 from holdfast.models import Model, clone
 from holdfast.probes import Drift
 from holdfast.probes.adapter import inspect
+from holdfast.probes.critical_weights import CriticalWeights, difference
 from holdfast.probes.drift import drift
 from holdfast.probes.linears import matching
+from holdfast.probes.paired import scores
 
 from .worlds import looking
 
@@ -38,12 +40,10 @@ def test_a_low_rank_update_is_seen_as_such(tiny_model: Model) -> None:
 
 
 def test_an_update_on_critical_weights_alone_has_a_high_ratio(tiny_model: Model) -> None:
-    from holdfast.probes.critical_weights import CriticalWeights, difference, scored
-
     config = CriticalWeights(p=0.2, q=0.3)
     (path, mask) = next(
         (w.path, difference(config, 0.2, 0.3)(s, u))
-        for w, s, u in scored(config, looking(tiny_model))
+        for w, s, u in scores("snip", looking(tiny_model), 128)
     )
     tuned = with_update(tiny_model, path, mask.float() * 0.01)
     found = drift(Drift(p=0.2, q=0.3), looking(tuned, tiny_model)).figures

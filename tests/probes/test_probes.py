@@ -74,7 +74,7 @@ def test_the_pull_is_the_gradient_of_one_tokens_mean_loss(tiny_model: Model) -> 
     squares = sum(
         float(p.grad.square().sum()) for p in tiny_model.net.parameters() if p.grad is not None
     )
-    assert found[2] == pytest.approx((float(loss), squares**0.5), rel=1e-4)
+    assert found[2] == pytest.approx((loss.item(), squares**0.5), rel=1e-4)
 
 
 def test_a_models_overlap_with_itself_is_whole(tiny_model: Model) -> None:

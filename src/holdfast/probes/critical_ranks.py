@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.probes.actsvd import Basis, actsvd
+from holdfast.probes.actsvd import Basis
 from holdfast.probes.linears import Linear, put_back
 from holdfast.probes.looking import Found, Looking, Probe, Share, Shares
 from holdfast.probes.masks import count
+from holdfast.probes.paired import bases
 from holdfast.probes.trials import Trial, best, sentence, table, trial
 
 if TYPE_CHECKING:
@@ -156,23 +157,10 @@ def found_deltas(
 ) -> dict[str, list[Delta]]:
     """What every choice takes, from one pass over the layers."""
     deltas: dict[str, list[Delta]] = {name: [] for name in choices}
-    for linear, safety, utility in bases(config.samples, look):
+    for linear, safety, utility in bases(look, config.samples):
         for name, choose in choices.items():
             deltas[name].append(choose(linear, safety, utility))
     return deltas
-
-
-def bases(samples: int, look: Looking) -> Iterator[tuple[Linear, Basis, Basis]]:
-    """Every matrix with its directions for refusals and for harmless answers, layer by layer."""
-    both = zip(
-        actsvd(look.model, look.rows("safety", samples)),
-        actsvd(look.model, look.rows("utility", samples)),
-        strict=True,
-    )
-    for number, (safe, useful) in enumerate(both, start=1):
-        look.say(f"ranks of layer {number}")
-        for (linear, safety), (_, utility) in zip(safe, useful, strict=True):
-            yield linear, safety, utility
 
 
 def share_of(deltas: Sequence[Delta]) -> float:

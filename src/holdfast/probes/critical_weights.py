@@ -19,7 +19,7 @@ does not stop tuning (the paper's Table 4). What answers that: nothing that leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -27,18 +27,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.probes.cuts import Cut, cut_of, share_of, taken
-from holdfast.probes.linears import Linear, linears, matching
+from holdfast.probes.linears import linears, matching
 from holdfast.probes.looking import Found, Looking, Probe, Share, Shares
 from holdfast.probes.masks import as_many, at_random, set_difference
-from holdfast.probes.snip import snip
+from holdfast.probes.paired import Score, scores
 from holdfast.probes.trials import Trial, best, sentence, table, trial
-from holdfast.probes.wanda import wanda
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Choose = Callable[["Tensor", "Tensor"], "Tensor"]
-SCORES = {"snip": snip, "wanda": wanda}
 
 
 class CriticalWeights(Probe):
@@ -56,7 +54,7 @@ class CriticalWeights(Probe):
     """
 
     kind: Literal["critical_weights"] = "critical_weights"
-    score: Literal["snip", "wanda"] = "snip"
+    score: Score = "snip"
     p: Shares = (0.05,)
     q: Shares = (0.05,)
     at_most: Share = 0.03
@@ -129,21 +127,7 @@ def found_cuts(
 ) -> dict[str, list[Cut]]:
     """The weights of every choice, from one pass over the layers."""
     cuts: dict[str, list[Cut]] = {name: [] for name in choices}
-    for linear, safety, utility in scored(config, look):
+    for linear, safety, utility in scores(config.score, look, config.samples):
         for name, choose in choices.items():
             cuts[name].append(cut_of(linear, choose(safety, utility)))
     return cuts
-
-
-def scored(config: CriticalWeights, look: Looking) -> Iterator[tuple[Linear, Tensor, Tensor]]:
-    """Every matrix with its safety and utility scores (d_out, d_in), layer by layer."""
-    score = SCORES[config.score]
-    both = zip(
-        score(look.model, look.rows("safety", config.samples)),
-        score(look.model, look.rows("utility", config.samples)),
-        strict=True,
-    )
-    for number, (safe, useful) in enumerate(both, start=1):
-        look.say(f"{config.score} of layer {number}")
-        for (linear, safety), (_, utility) in zip(safe, useful, strict=True):
-            yield linear, safety, utility

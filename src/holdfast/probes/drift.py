@@ -27,13 +27,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.probes import adapter
-from holdfast.probes.actsvd import actsvd
 from holdfast.probes.linears import Linear, matching
 from holdfast.probes.looking import Found, Looking, Probe, Share, Table, mean
 from holdfast.probes.masks import count, set_difference
+from holdfast.probes.paired import Score, bases, scores
 from holdfast.probes.residual import activations, separate
-from holdfast.probes.snip import snip
-from holdfast.probes.wanda import wanda
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +50,7 @@ class Drift(Probe):
     """
 
     kind: Literal["drift"] = "drift"
-    score: Literal["snip", "wanda"] = "snip"
+    score: Score = "snip"
     p: Share = 0.05
     q: Share = 0.05
     r_u: Share = 0.1
@@ -100,13 +98,13 @@ def drift(config: Drift, look: Looking) -> Found:
         "direction": mean([m.direction for m in moved.values() if m.direction is not None]),
     }
     size = mean([m.size for m in moved.values()])
-    said = (
+    said = [
         f"{len(moved)} of {len(updates)} matrices moved, by {size:.1%} of their size on average. "
         f"The update's energy lies {ratios['weights']:.1f} times as much on safety-critical "
         f"weights as anywhere, {ratios['ranks']:.1f} times on safety-critical ranks, "
         f"{ratios['direction']:.1f} times on the refusal direction.",
         f"The refusal directions before and after have a cosine of {cosine:.2f}.",
-    )
+    ]
     figures: dict[str, Any] = {
         "ratios": ratios,
         "cosine": cosine,
@@ -115,12 +113,12 @@ def drift(config: Drift, look: Looking) -> Found:
     tables = [_table(moved)]
     folder = Path(look.model.name)
     if (folder / adapter.CONFIG).is_file():
-        updates, others = adapter.inspect(folder)
-        tables.append(adapter.table(updates))
-        figures["adapter"] = {"updates": [asdict(u) for u in updates], "others": others}
+        factors, others = adapter.inspect(folder)
+        tables.append(adapter.table(factors))
+        figures["adapter"] = {"updates": [asdict(one) for one in factors], "others": others}
         if others:
-            said += (f"The adapter brings {len(others)} whole tensors too, such as {others[0]}.",)
-    return Found(said, tuple(tables), figures)
+            said.append(f"The adapter brings {len(others)} whole tensors too, such as {others[0]}.")
+    return Found(tuple(said), tuple(tables), figures)
 
 
 def moved_of(update: Tensor, linear: Linear) -> Moved:
@@ -136,31 +134,26 @@ def moved_of(update: Tensor, linear: Linear) -> Moved:
 def _on_weights(
     config: Drift, there: Looking, updates: dict[str, Tensor], moved: dict[str, Moved]
 ) -> None:
-    score = {"snip": snip, "wanda": wanda}[config.score]
-    safety, utility = there.rows("safety", config.samples), there.rows("utility", config.samples)
-    for safe, useful in zip(score(there.model, safety), score(there.model, utility), strict=True):
-        for (linear, s), (_, u) in zip(safe, useful, strict=True):
-            if linear.path in moved:
-                mask = set_difference(s, u, config.p, config.q)
-                share = float(mask.float().mean())
-                on = float(updates[linear.path][mask].square().sum())
-                moved[linear.path].weights = _ratio(on, updates[linear.path], share)
+    for linear, safety, utility in scores(config.score, there, config.samples):
+        if linear.path in moved:
+            mask = set_difference(safety, utility, config.p, config.q)
+            on = float(updates[linear.path][mask].square().sum())
+            share = float(mask.float().mean())
+            moved[linear.path].weights = _ratio(on, updates[linear.path], share)
 
 
 def _on_ranks(
     config: Drift, there: Looking, updates: dict[str, Tensor], moved: dict[str, Moved]
 ) -> None:
-    safety, utility = there.rows("safety", config.samples), there.rows("utility", config.samples)
-    for safe, useful in zip(actsvd(there.model, safety), actsvd(there.model, utility), strict=True):
-        for (linear, one), (_, other) in zip(safe, useful, strict=True):
-            if linear.path in moved:
-                unused = other.least(max(1, count(config.r_u, other.rank)))
-                used = one.top(one.rank - count(config.r_s, one.rank))
-                across = unused.T @ used
-                update = updates[linear.path]
-                on = float((across @ (used.T @ update)).square().sum())
-                share = float(across.square().sum()) / len(update)
-                moved[linear.path].ranks = _ratio(on, update, share)
+    for linear, safety, utility in bases(there, config.samples):
+        if linear.path in moved:
+            unused = utility.least(max(1, count(config.r_u, utility.rank)))
+            used = safety.top(safety.rank - count(config.r_s, safety.rank))
+            across = unused.T @ used
+            update = updates[linear.path]
+            on = float((across @ (used.T @ update)).square().sum())
+            share = float(across.square().sum()) / len(update)
+            moved[linear.path].ranks = _ratio(on, update, share)
 
 
 def _on_direction(

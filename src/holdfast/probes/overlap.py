@@ -18,11 +18,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.probes.actsvd import actsvd
 from holdfast.probes.looking import Found, Looking, Probe, Share, Table, mean
 from holdfast.probes.masks import count, top
-from holdfast.probes.snip import snip
-from holdfast.probes.wanda import wanda
+from holdfast.probes.paired import Score, bases, scores
 
 
 class Overlap(Probe):
@@ -36,7 +34,7 @@ class Overlap(Probe):
     """
 
     kind: Literal["overlap"] = "overlap"
-    score: Literal["snip", "wanda"] = "snip"
+    score: Score = "snip"
     q: Share = 0.05
     k: Share = 0.025
     samples: int = Field(128, ge=1)
@@ -46,30 +44,22 @@ class Overlap(Probe):
 
 def overlap(config: Overlap, look: Looking) -> Found:
     """Jaccard and subspace similarity of every matrix, then means."""
-    score = {"snip": snip, "wanda": wanda}[config.score]
-    safety, utility = look.rows("safety", config.samples), look.rows("utility", config.samples)
     jaccard: dict[str, float] = {}
     similar: dict[str, float] = {}
-    chance: dict[str, float] = {}
-    look.say(f"{config.score} scores")
-    for safe, useful in zip(score(look.model, safety), score(look.model, utility), strict=True):
-        for (linear, s), (_, u) in zip(safe, useful, strict=True):
-            ours, theirs = top(s, config.q), top(u, config.q)
-            union = int((ours | theirs).sum())
-            jaccard[linear.path] = int((ours & theirs).sum()) / union if union else 0.0
-    look.say("output directions")
-    for of_safe, of_useful in zip(
-        actsvd(look.model, safety), actsvd(look.model, utility), strict=True
-    ):
-        for (linear, one), (_, other) in zip(of_safe, of_useful, strict=True):
-            k = max(1, count(config.k, one.rank))
-            similar[linear.path] = float((one.top(k).T @ other.top(k)).square().sum()) / k
-            chance[linear.path] = k / one.rank
+    chance: list[float] = []
+    for linear, safety, utility in scores(config.score, look, config.samples):
+        ours, theirs = top(safety, config.q), top(utility, config.q)
+        union = int((ours | theirs).sum())
+        jaccard[linear.path] = int((ours & theirs).sum()) / union if union else 0.0
+    for linear, safe, useful in bases(look, config.samples):
+        k = max(1, count(config.k, safe.rank))
+        similar[linear.path] = float((safe.top(k).T @ useful.top(k)).square().sum()) / k
+        chance.append(k / safe.rank)
     figures = {
         "jaccard": jaccard,
         "similarity": similar,
         "jaccard_by_chance": config.q / (2 - config.q),
-        "similarity_by_chance": mean(list(chance.values())),
+        "similarity_by_chance": mean(chance),
     }
     halves = {
         half: [p for p in similar if ("att" in p) == (half == "attention")] for half in HALVES

@@ -84,7 +84,7 @@ def adding(sums: dict[Linear, Tensor]) -> Iterator[None]:
     def watcher(total: Tensor) -> Any:
         def seen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             kept = inputs[0].detach()
-            output.register_hook(lambda gradient: add_absolute(total, gradient, kept))
+            output.register_hook(lambda gradient: add_absolute(total, gradient, kept))  # type: ignore[no-untyped-call]
 
         return seen
 

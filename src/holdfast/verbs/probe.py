@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from holdfast.probes.looking import Split
 
 FILE = "probes.json"
-LOOKALIKES = 0.5  # look-alikes and tasks asked for each forbidden request
+OTHERS = 0.5  # look-alikes, and tasks, that are asked for each forbidden request
+LEAST_TASKS = 40
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,10 @@ def behaviour(
     from holdfast.probes import Behaviour
 
     forbidden = policy.searched(limit) if split == "select" else policy.requests("forbidden", limit)
-    few = max(1, round(limit * LOOKALIKES))
-    families = policy.requests("utility", 2 * max(few, 40))
-    half = families[1::2] if split == "select" else families[::2]
+    few = max(1, round(limit * OTHERS))
+    useful = policy.requests("utility", 2 * max(few, LEAST_TASKS))
+    middle = (len(useful) + 1) // 2
+    half = useful[middle:] if split == "select" else useful[:middle]
     plain = [*policy.requests("lookalike", few), *half]
     told = measure(_ask(policy, model, forbidden, elicitation))
     others = _ask(policy, model, plain, "plain") if tasks else []

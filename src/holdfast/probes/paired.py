@@ -1,0 +1,53 @@
+"""Safety beside utility: the same score of refusals and of harmless answers, matrix by matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from holdfast.probes.actsvd import Basis, actsvd
+from holdfast.probes.linears import Linear
+from holdfast.probes.looking import Looking
+from holdfast.probes.snip import snip
+from holdfast.probes.wanda import wanda
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from holdfast.chat import Row
+    from holdfast.models import Model
+
+Score = Literal["snip", "wanda"]
+SCORES: dict[Score, Callable[..., Iterable[list[tuple[Linear, Any]]]]] = {
+    "snip": snip,
+    "wanda": wanda,
+}
+
+T = TypeVar("T")
+
+
+def scores(score: Score, look: Looking, samples: int) -> Iterator[tuple[Linear, Tensor, Tensor]]:
+    """Every matrix with its safety and utility scores (d_out, d_in), layer by layer.
+
+    SNIP's layers come last first.
+    """
+    return _paired(SCORES[score], score, look, samples)
+
+
+def bases(look: Looking, samples: int) -> Iterator[tuple[Linear, Basis, Basis]]:
+    """Every matrix with its output directions for refusals and for harmless answers."""
+    return _paired(actsvd, "ActSVD", look, samples)
+
+
+def _paired(
+    of: Callable[[Model, Sequence[Row]], Iterable[list[tuple[Linear, T]]]],
+    name: str,
+    look: Looking,
+    samples: int,
+) -> Iterator[tuple[Linear, T, T]]:
+    safety, utility = look.rows("safety", samples), look.rows("utility", samples)
+    both = zip(of(look.model, safety), of(look.model, utility), strict=True)
+    for number, (safe, useful) in enumerate(both, start=1):
+        look.say(f"{name}: {number} layers done")
+        for (linear, one), (_, other) in zip(safe, useful, strict=True):
+            yield linear, one, other
