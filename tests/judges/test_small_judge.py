@@ -11,7 +11,7 @@ from holdfast.chat import row
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Kind, Request, Verdict
 from holdfast.judges import judge_named
-from holdfast.judges.small_judge import SmallJudging
+from holdfast.judges.small_judge import SmallJudge, SmallJudging
 from holdfast.small_judge import fitting, held_out, model, synthetic
 from holdfast.small_judge.refusals import refusal
 from holdfast.world.replies_of_policy import REFUSALS as UNSEEN_REFUSALS
@@ -113,8 +113,6 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 
 def test_it_is_marked_canary_only() -> None:
-    from holdfast.judges.small_judge import SmallJudge
-
     assert "canary only" in SmallJudge.paper
     assert "Canary only" in (SmallJudge.__doc__ or "")
 
