@@ -26,7 +26,18 @@ from holdfast.stats import rate
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-VERBS = ("audit", "compare", "tune", "list", "report", "world")
+VERBS = (
+    "audit",
+    "compare",
+    "evaluate",
+    "export",
+    "import",
+    "list",
+    "probe",
+    "report",
+    "tune",
+    "world",
+)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 

@@ -155,7 +155,7 @@ class Classifying:
     @cached_property
     def _verdicts(self) -> list[Verdict]:
         """What each of the model's labels means, by its number."""
-        labels: dict[int, str] = dict(self._net.config.id2label or {})
+        labels: dict[Any, str] = dict(self._net.config.id2label or {})
         names = [label for _, label in sorted(labels.items())]
         said = {
             Verdict(verdict): getattr(self.config, verdict)
