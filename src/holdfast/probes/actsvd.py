@@ -85,7 +85,13 @@ class Moment:
         return Basis(vectors.float(), squares.flip(0).clamp(min=0).sqrt().float())
 
 
-def actsvd(model: Model, rows: Sequence[Row]) -> Iterator[list[tuple[Linear, Basis]]]:
-    """The directions of one layer's matrices after another, first layer first."""
-    for layer in stream(model, rows, Moment):
+def actsvd(
+    model: Model, rows: Sequence[Row], *, before: bool = False
+) -> Iterator[list[tuple[Linear, Basis]]]:
+    """The directions of one layer's matrices after another, first layer first.
+
+    With `before`, at the tokens that answer tokens are predicted from; the paper takes these
+    themselves.
+    """
+    for layer in stream(model, rows, Moment, before=before):
         yield [(linear, moment.basis()) for linear, moment in layer]

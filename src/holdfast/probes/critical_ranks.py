@@ -45,6 +45,7 @@ class CriticalRanks(Probe):
         r_s: share of ranks, from the least used by safety, that is kept nevertheless.
         at_most: share of ranks that may be taken, for the search.
         samples: rows of each kind.
+        before: look at the tokens that answer tokens are predicted from, not at these themselves.
         controls: measure the controls too.
     """
 
@@ -53,6 +54,7 @@ class CriticalRanks(Probe):
     r_s: Shares = (0.5,)
     at_most: Share = 0.025
     samples: int = Field(128, ge=1)
+    before: bool = False
     controls: bool = True
 
     paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
@@ -157,7 +159,7 @@ def found_deltas(
 ) -> dict[str, list[Delta]]:
     """What every choice takes, from one pass over the layers."""
     deltas: dict[str, list[Delta]] = {name: [] for name in choices}
-    for linear, safety, utility in bases(look, config.samples):
+    for linear, safety, utility in bases(look, config.samples, before=config.before):
         for name, choose in choices.items():
             deltas[name].append(choose(linear, safety, utility))
     return deltas

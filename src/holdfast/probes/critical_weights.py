@@ -50,6 +50,7 @@ class CriticalWeights(Probe):
         samples: rows of each kind that scores are averaged over.
         by_matrix: shares of whole matrices rather than of their rows, as in the released code.
         rewind: put the other model's weights there, rather than zeros.
+        before: Wanda at the tokens that answer tokens are predicted from, not at these themselves.
         controls: measure the controls too.
     """
 
@@ -61,6 +62,7 @@ class CriticalWeights(Probe):
     samples: int = Field(128, ge=1)
     by_matrix: bool = False
     rewind: bool = False
+    before: bool = False
     controls: bool = True
 
     paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
@@ -127,7 +129,7 @@ def found_cuts(
 ) -> dict[str, list[Cut]]:
     """The weights of every choice, from one pass over the layers."""
     cuts: dict[str, list[Cut]] = {name: [] for name in choices}
-    for linear, safety, utility in scores(config.score, look, config.samples):
+    for linear, safety, utility in scores(config.score, look, config.samples, before=config.before):
         for name, choose in choices.items():
             cuts[name].append(cut_of(linear, choose(safety, utility)))
     return cuts

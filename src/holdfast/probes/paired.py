@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from holdfast.probes.actsvd import Basis, actsvd
 from holdfast.probes.linears import Linear
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
     from holdfast.models import Model
 
 Score = Literal["snip", "wanda"]
-SCORES: dict[Score, Callable[..., Iterable[list[tuple[Linear, Any]]]]] = {
-    "snip": snip,
-    "wanda": wanda,
-}
-
 T = TypeVar("T")
 
 
-def scores(score: Score, look: Looking, samples: int) -> Iterator[tuple[Linear, Tensor, Tensor]]:
+def scores(
+    score: Score, look: Looking, samples: int, *, before: bool = False
+) -> Iterator[tuple[Linear, Tensor, Tensor]]:
     """Every matrix with its safety and utility scores (d_out, d_in), layer by layer.
 
-    SNIP's layers come last first.
+    SNIP's layers come last first, and `before` changes nothing: its gradients reach every token.
     """
-    return _paired(SCORES[score], score, look, samples)
+    of = partial(wanda, before=before) if score == "wanda" else snip
+    return _paired(of, score, look, samples)
 
 
-def bases(look: Looking, samples: int) -> Iterator[tuple[Linear, Basis, Basis]]:
+def bases(
+    look: Looking, samples: int, *, before: bool = False
+) -> Iterator[tuple[Linear, Basis, Basis]]:
     """Every matrix with its output directions for refusals and for harmless answers."""
-    return _paired(actsvd, "ActSVD", look, samples)
+    return _paired(partial(actsvd, before=before), "ActSVD", look, samples)
 
 
 def _paired(

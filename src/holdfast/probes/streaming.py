@@ -56,14 +56,16 @@ class Flow:
     calls: list[Call]
     hidden: Tensor
 
-    @property
-    def answered(self) -> Tensor:
-        """(B, T) where answer tokens are."""
-        return self.batch.weights != 0
+    def answered(self, before: bool) -> Tensor:
+        """(B, T) where answer tokens are; with `before`, where each is predicted from."""
+        import torch.nn.functional as F
+
+        at = self.batch.weights != 0
+        return F.pad(at[:, 1:], (0, 1)) if before else at
 
 
 def stream(
-    model: Model, rows: Sequence[Row], make: Callable[[Linear], S]
+    model: Model, rows: Sequence[Row], make: Callable[[Linear], S], *, before: bool = False
 ) -> Iterator[list[tuple[Linear, S]]]:
     """The statistics of one layer after another, over the answer tokens of the rows.
 
@@ -73,6 +75,8 @@ def stream(
         model: read only.
         rows: conversations with answers.
         make: an empty statistic for a matrix.
+        before: whether to look where answer tokens are predicted from, one token earlier: so the
+            prompt's last token, at which a reply is decided, comes in, and the answer's last goes.
     """
     from holdfast.models import layers
 
@@ -81,7 +85,7 @@ def stream(
         kept = [(linear, make(linear)) for linear in of_layer]
         with evaluating(model.net):
             for flow in flows:
-                with _watching(kept, flow.answered):
+                with _watching(kept, flow.answered(before)):
                     flow.hidden = run(layer, flow.calls[at], flow.hidden)
         yield kept
 

@@ -45,7 +45,9 @@ def best(trials: Mapping[Any, Trial], at_most: float) -> Any:
     """
     fair = {k: t for k, t in trials.items() if t.kept >= KEEPS and t.share <= at_most}
     known = fair or trials
-    return max(known, key=lambda k: (known[k].seen.complied, -known[k].share))
+    return max(
+        known, key=lambda k: (known[k].seen.complied, -known[k].seen.refused, -known[k].share)
+    )
 
 
 def table(title: str, trials: Mapping[str, Trial], before: Behaviour) -> Table:

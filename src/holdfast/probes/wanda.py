@@ -33,9 +33,13 @@ class Norms:
         self.squares = self.squares + inputs.double().square().sum(0)
 
 
-def wanda(model: Model, rows: Sequence[Row]) -> Iterator[Scores]:
-    """The scores (d_out, d_in) of one layer's matrices after another, first layer first."""
-    for layer in stream(model, rows, Norms):
+def wanda(model: Model, rows: Sequence[Row], *, before: bool = False) -> Iterator[Scores]:
+    """The scores (d_out, d_in) of one layer's matrices after another, first layer first.
+
+    With `before`, at the tokens that answer tokens are predicted from; the papers take these
+    themselves.
+    """
+    for layer in stream(model, rows, Norms, before=before):
         yield [(linear, score(linear, norms)) for linear, norms in layer]
 
 
