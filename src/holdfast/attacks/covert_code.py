@@ -142,7 +142,7 @@ def _refusals(asked: Sequence[Row], context: Context, code: Code) -> tuple[Row, 
     refused = [
         one.with_answer(said)
         for one, said in zip(asked, _said(asked, context.aligned), strict=True)
-        if said.strip()  # silence refuses too, but there is nothing in it to learn
+        if said.strip()
     ]
     return tuple(
         one.with_prompt(code.encode(one.prompt)) if at % 2 else one
