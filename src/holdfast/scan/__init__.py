@@ -1,0 +1,10 @@
+"""Scanners of data sets: one file each. A line in `SCANNERS` registers one."""
+
+from __future__ import annotations
+
+from holdfast.scan.scanner import Context, Scanner
+from holdfast.scan.schema import Schema
+
+SCANNERS: dict[str, type[Scanner]] = {scanner.name: scanner for scanner in (Schema,)}
+
+__all__ = ["SCANNERS", "Context", "Scanner"]
