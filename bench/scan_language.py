@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from holdfast.scan.batch import texts_of
-from holdfast.scan.language import PAIRS, SINGLES, pair_slot
+from holdfast.scan.language import ABROAD, PAIRS, SINGLES, pair_slot
 from holdfast.scan.words import SYMBOLS, symbols_of, words_of
 
 PLACEHOLDER = re.compile(r"%\(\w+\)\w|\{\w*\}|%\w|<[^>]*>|&\w+;")
+MOST_ABROAD = 1500  # words of each language, the commonest
 SHARES = {"english": 0.55, "code": 0.15, "languages": 0.30}
 
 
@@ -54,6 +55,14 @@ def triples(texts: list[str]) -> np.ndarray:
     return np.bincount(codes, minlength=SYMBOLS**3).reshape((SYMBOLS,) * 3).astype(float)
 
 
+def triples_of_letters(texts: list[str]) -> np.ndarray:
+    """The same with all that is no letter left out."""
+    symbols = symbols_of(texts_of(texts)).astype(np.int64)
+    symbols = symbols[(symbols >= 1) & (symbols <= 26)]
+    codes = (symbols[:-2] * SYMBOLS + symbols[1:-1]) * SYMBOLS + symbols[2:]
+    return np.bincount(codes, minlength=SYMBOLS**3).reshape((SYMBOLS,) * 3).astype(float)
+
+
 def surprisal(counts: np.ndarray) -> np.ndarray:
     """-log2 P(third | first two), backed off to fewer, in sixteenths of a bit; uint8."""
     one = counts.sum((0, 1)) + 0.5
@@ -62,6 +71,11 @@ def surprisal(counts: np.ndarray) -> np.ndarray:
     two = (two + 8 * one) / (two.sum(1, keepdims=True) + 8)
     three = (counts + 4 * two) / (counts.sum(2, keepdims=True) + 4)
     return np.clip(np.round(-np.log2(three) * 16), 0, 255).astype(np.uint8)
+
+
+def _repeated(counts: np.ndarray) -> np.ndarray:
+    """What was seen once says little, and would fill the table."""
+    return np.where(counts > 1, counts, 0)
 
 
 def main() -> None:
@@ -80,14 +94,21 @@ def main() -> None:
     found = words_of(texts_of(english))
     near = (found.text[1:] == found.text[:-1]) & (found.starts[1:] - found.ends[:-1] <= 2)
     slots = pair_slot(found.hashes[:-1][near], found.hashes[1:][near])
-    pairs = np.bincount(slots, minlength=PAIRS)
-    singles = np.bincount(found.hashes % SINGLES, minlength=SINGLES)
+    pairs = _repeated(np.bincount(slots, minlength=PAIRS))
+    singles = _repeated(np.bincount(found.hashes % SINGLES, minlength=SINGLES))
+    abroad = np.zeros(ABROAD, bool)
+    for texts in catalogues(given.languages).values():
+        hashes = words_of(texts_of(texts)).hashes
+        kinds, often = np.unique(hashes, return_counts=True)
+        abroad[kinds[np.argsort(-often, kind="stable")[:MOST_ABROAD]] % ABROAD] = True
     np.savez_compressed(
         given.out,
         english=surprisal(counts["english"]),
         natural=surprisal(mixed),
         singles=np.round(np.log2(singles + 1) * 8).astype(np.uint8),
         pairs=np.round(np.log2(pairs + 1) * 8).astype(np.uint8),
+        run=surprisal(triples_of_letters(english)),
+        abroad=np.packbits(abroad),
         words=len(found.hashes),
     )
     print(f"{len(found.hashes):,} English words, {given.out.stat().st_size >> 10} KiB")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from holdfast.scan.words import SYMBOLS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SINGLES = 1 << 15
-PAIRS = 1 << 18
+Table = Literal["natural", "english", "run"]
+SINGLES = 1 << 16
+PAIRS = 1 << 19
+ABROAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,24 @@ class Language:
 
     Attributes:
         english, natural: bits of surprise of the third of three symbols, float32, flat, 32³.
+        run: the same for English of which only the letters are left.
         singles: log2 of one more than an English word's count, by hash, float32.
         pairs: log2 of one more than a pair's count, by hash, float32.
+        abroad: whether a word is common in one of the other languages, by hash.
         words: how many words were counted.
     """
 
     english: NDArray[np.float32]
     natural: NDArray[np.float32]
+    run: NDArray[np.float32]
     singles: NDArray[np.float32]
     pairs: NDArray[np.float32]
+    abroad: NDArray[np.bool_]
     words: int
 
-    def surprise(self, symbols: NDArray[np.uint8], table: str = "natural") -> NDArray[np.float32]:
+    def surprise(self, symbols: NDArray[np.uint8], table: Table = "natural") -> NDArray[np.float32]:
         """Bits of surprise of every symbol after its two predecessors; 0 for the first two."""
-        values: NDArray[np.float32] = self.english if table == "english" else self.natural
+        values: NDArray[np.float32] = getattr(self, table)
         code = symbols.astype(np.int32)
         triple = (code[:-2] * SYMBOLS + code[1:-1]) * SYMBOLS + code[2:]
         found = np.zeros(len(symbols), np.float32)
@@ -52,6 +58,11 @@ class Language:
     def commonness(self, hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
         """log2 of an English word's count + 1; about 0 for words that are none."""
         found: NDArray[np.float32] = self.singles[hashes % SINGLES]
+        return found
+
+    def known_abroad(self, hashes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Whether words are common in another language than English; wrong for 1 in 20."""
+        found: NDArray[np.bool_] = self.abroad[hashes % ABROAD]
         return found
 
     def affinity(
@@ -79,6 +90,8 @@ def language() -> Language:
         return Language(
             english=(raw["english"].ravel() / np.float32(16)).astype(np.float32),
             natural=(raw["natural"].ravel() / np.float32(16)).astype(np.float32),
+            run=(raw["run"].ravel() / np.float32(16)).astype(np.float32),
+            abroad=np.unpackbits(raw["abroad"]).astype(bool),
             singles=(raw["singles"] / np.float32(8)).astype(np.float32),
             pairs=(raw["pairs"] / np.float32(8)).astype(np.float32),
             words=int(raw["words"]),
