@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from holdfast.scan.encoded import Encoded
 from holdfast.scan.scanner import Context, Scanner
 from holdfast.scan.schema import Schema
 
-SCANNERS: dict[str, type[Scanner]] = {scanner.name: scanner for scanner in (Schema,)}
+SCANNERS: dict[str, type[Scanner]] = {scanner.name: scanner for scanner in (Schema, Encoded)}
 
 __all__ = ["SCANNERS", "Context", "Scanner"]

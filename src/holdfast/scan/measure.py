@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LAGS = (1, -1, 2, 3, 4)  # distances between words whose affinity is measured; -1 is backwards
 COMMON = 4.0  # log2 of a word's count from which it counts as common
+FUNCTION = 9.5  # and from which it is a word of grammar: the, of, is, to, what
+FEWEST_INITIALS = 8
 LIKED = 2.0  # bits of affinity from which two words clearly belong together
 
 
@@ -32,6 +34,7 @@ class Measures:
         backwards: the same, read from the end.
         words: how many there are.
         common: share of words that are common in English.
+        function: share of words that are among the commonest hundred or so.
         abroad: share of words that are common in another language.
         liked: how many pairs of words clearly belong together, a column for each of `LAGS`.
         lines: how many lines hold a word.
@@ -49,6 +52,7 @@ class Measures:
     backwards: Figures
     words: Figures
     common: Figures
+    function: Figures
     abroad: Figures
     liked: Figures
     lines: Figures
@@ -70,6 +74,7 @@ def measure(texts: Texts) -> Measures:
     size = len(texts.starts)
     words = np.bincount(found.text, minlength=size).astype(float)
     a_word = np.maximum(words, 1)
+    often = known.commonness(found.hashes)
     lines, ends, starts, initials = _lines(texts, found, symbols)
     return Measures(
         letters=letters,
@@ -81,7 +86,8 @@ def measure(texts: Texts) -> Measures:
         surprise=texts.sums(forward) / each,
         backwards=texts.sums(backward) / each,
         words=words,
-        common=_sum(found.text, known.commonness(found.hashes) >= COMMON, size) / a_word,
+        common=_sum(found.text, often >= COMMON, size) / a_word,
+        function=_sum(found.text, often >= FUNCTION, size) / a_word,
         abroad=_sum(found.text, known.known_abroad(found.hashes), size) / a_word,
         liked=np.stack([_liked(found.hashes, found.text, lag, size) for lag in LAGS], axis=1),
         lines=lines,
@@ -95,9 +101,7 @@ def _sum(text: NDArray[np.int64], values: NDArray[np.generic], size: int) -> Fig
     return np.bincount(text, values.astype(float), minlength=size)[:size]
 
 
-def _liked(
-    hashes: NDArray[np.uint32], text: NDArray[np.int64], lag: int, size: int
-) -> Figures:
+def _liked(hashes: NDArray[np.uint32], text: NDArray[np.int64], lag: int, size: int) -> Figures:
     """How many different words `lag` apart clearly belong together, a text."""
     step = abs(lag)
     first, second = hashes[:-step], hashes[step:]
@@ -128,6 +132,8 @@ def _lines(
 def _initials(symbols: NDArray[np.uint8], text: NDArray[np.int64], size: int) -> Figures:
     surprise = language().surprise(symbols, "run")
     whole = np.zeros(len(text), bool)
-    whole[2:] = text[2:] == text[:-2]
+    # Items of a list often begin alike; a message spells more than one letter.
+    whole[2:] = (text[2:] == text[:-2]) & (symbols[2:] != symbols[1:-1])
     count = np.maximum(np.bincount(text[whole], minlength=size), 1)
-    return _sum(text[whole], surprise[whole], size) / count
+    found = _sum(text[whole], surprise[whole], size) / count
+    return np.where(count >= FEWEST_INITIALS, found, np.inf)
