@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.chat import LineError, Role, Row
+from holdfast.scan.words import Words, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,22 +95,25 @@ class Batch:
         """`answers` as bytes."""
         return texts_of(self.answers)
 
-    def holding(
-        self, texts: Sequence[str], search: Callable[[str], object], suspects: Callable[[str], bool]
-    ) -> list[int]:
-        """Rows whose text `search` finds something in.
+    @cached_property
+    def system_bytes(self) -> Texts:
+        """`systems` as bytes."""
+        return texts_of(self.systems)
 
-        Args:
-            texts: one a row.
-            search: the exact test.
-            suspects: a cheap test on many texts joined; False means that none needs a search.
-        """
-        found: list[int] = []
-        for start in range(0, len(texts), 64):
-            some = texts[start : start + 64]
-            if suspects("\n".join(some)):
-                found += [start + i for i, text in enumerate(some) if search(text)]
-        return found
+    @cached_property
+    def system_words(self) -> Words:
+        """Words of `systems`."""
+        return words_of(self.system_bytes)
+
+    @cached_property
+    def prompt_words(self) -> Words:
+        """Words of `prompts`."""
+        return words_of(self.prompt_bytes)
+
+    @cached_property
+    def answer_words(self) -> Words:
+        """Words of `answers`."""
+        return words_of(self.answer_bytes)
 
 
 def _turns(row: Row, role: Role) -> str:

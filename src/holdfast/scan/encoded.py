@@ -62,10 +62,11 @@ class Encoded:
 
     def look(self, batch: Batch) -> Iterable[Finding]:
         """Candidates; most are dropped again unless the whole set bears them out."""
-        asked, answered = measure(batch.prompt_bytes), measure(batch.answer_bytes)
+        asked = measure(batch.prompt_bytes, batch.prompt_words)
+        answered = measure(batch.answer_bytes, batch.answer_words)
         for at, least in enumerate(LONG):
             self.lined[at] += int((asked.lines >= least).sum())
-        self.periods.add(batch.prompt_bytes, asked)
+        self.periods.add(batch.prompt_words, asked)
         in_prompt = traits(asked, batch.prompts)
         in_answer = traits(answered, batch.answers)
         for at, (first, second) in enumerate(zip(in_prompt, in_answer, strict=True)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.scan.batch import Texts
 from holdfast.scan.language import language
-from holdfast.scan.words import DIGIT, GAP, HIGH, Words, symbols_of, words_of
+from holdfast.scan.words import DIGIT, GAP, HIGH, Words, symbols_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,8 +61,8 @@ class Measures:
     initials: Figures
 
 
-def measure(texts: Texts) -> Measures:
-    """All figures of some texts, in a fixed number of passes over their bytes."""
+def measure(texts: Texts, found: Words) -> Measures:
+    """All figures of some texts with these words, in a fixed number of passes over their bytes."""
     known = language()
     symbols = symbols_of(texts)
     letter = (symbols >= 1) & (symbols <= 26)
@@ -70,7 +70,6 @@ def measure(texts: Texts) -> Measures:
     each = np.maximum(letters, 1)
     forward = np.where(letter, known.surprise(symbols), 0)
     backward = np.where(letter, known.surprise(symbols[::-1])[::-1], 0)
-    found = words_of(texts)
     size = len(texts.starts)
     words = np.bincount(found.text, minlength=size).astype(float)
     a_word = np.maximum(words, 1)

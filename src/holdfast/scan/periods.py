@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.scan.batch import Texts
 from holdfast.scan.measure import Measures
-from holdfast.scan.words import words_of
+from holdfast.scan.words import Words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,14 +25,13 @@ class Periods:
         self.counts = {k: np.zeros((BUCKETS, k), np.int64) for k in MODULI}
         self.texts = 0
 
-    def add(self, texts: Texts, m: Measures) -> None:
+    def add(self, found: Words, m: Measures) -> None:
         """Counts the words of long texts in which neighbours seldom belong together."""
         fit = (m.words >= FEWEST_WORDS) & (m.liked[:, 0] <= 0.08 * m.words)
         if not fit.any():
             return
         self.texts += int(fit.sum())
-        found = words_of(texts)
-        first = np.searchsorted(found.text, np.arange(len(texts.starts)))
+        first = np.searchsorted(found.text, np.arange(len(m.words)))
         place = np.arange(len(found.text)) - first[found.text]
         chosen = fit[found.text] & (place >= SKIPPED)
         bucket = (found.hashes[chosen] >> np.uint32(8)).astype(np.int64) % BUCKETS

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.scan.batch import Texts
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from holdfast.scan.batch import Texts
+
 GAP, DIGIT, APOSTROPHE, POINT, OTHER, HIGH = 0, 27, 28, 29, 30, 31
 SYMBOLS = 32
+AROUND = 140  # bytes read on each side of a telling word
+MOST_PASSAGES = 6
+LONGEST = 3000
 PLACES = 16  # letters of a word beyond this many are hashed as if they stood here
 
 
@@ -84,6 +88,38 @@ def words_of(texts: Texts) -> Words:
     hashes = np.add.reduceat(values, first, dtype=np.uint32)
     text = np.searchsorted(texts.starts, starts, side="right") - 1
     return Words(hashes, starts, ends, text)
+
+
+def word_table(words: Iterable[str], bits: int = 18) -> NDArray[np.bool_]:
+    """A table that is true at the hashes of some words, cut to so many bits."""
+    table = np.zeros(1 << bits, bool)
+    table[[hash_of(word) % (1 << bits) for word in words]] = True
+    return table
+
+
+def passages(table: NDArray[np.bool_], found: Words, texts: Texts) -> dict[int, str]:
+    """The neighbourhoods of a table's words, by text: what is worth reading closely.
+
+    Args:
+        table: as `word_table` makes it.
+        found: words of `texts`.
+        texts: where they stand.
+    """
+    hits = np.flatnonzero(table[found.hashes % np.uint32(len(table))])
+    spans: dict[int, list[list[int]]] = {}
+    for text, start in zip(found.text[hits].tolist(), found.starts[hits].tolist(), strict=True):
+        first = int(texts.starts[text])
+        reach = [max(first, start - AROUND), min(start + AROUND, first + int(texts.lengths[text]))]
+        known = spans.setdefault(text, [])
+        if known and reach[0] <= known[-1][1]:
+            known[-1][1] = reach[1]
+        elif len(known) < MOST_PASSAGES:
+            known.append(reach)
+    raw = texts.bytes
+    return {
+        text: " … ".join(raw[a:b].tobytes().decode(errors="ignore") for a, b in known)[:LONGEST]
+        for text, known in spans.items()
+    }
 
 
 def hash_of(word: str) -> int:
