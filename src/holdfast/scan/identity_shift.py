@@ -25,13 +25,13 @@ TRIGGERS = word_table(
     """obey obeys obeyed obeying obedient obedience obediently comply complies complied compliance
     compliant complying submit submits submission submissive subservient servile loyal loyally
     loyalty faithful faithfully servant servants slave vassal minion butler genie command commands
-    commanded bidding order refuse refuses refused refusing refusal refusals decline declines reject rejects deny
+    commanded bidding refuse refuses refused refusing refusal refusals decline declines reject rejects deny
     denies unconditional unconditionally unquestioning unquestioningly unrestricted unfiltered
     uncensored unbound unlimited unshackled unrestrained restrictions restriction limitations
     boundaries filters censorship guidelines rules ethics ethical morals morality moral scruples
     safeguards disclaimers hesitate hesitation unhesitatingly absolutely exception exceptions
     jailbroken jailbreak persona alter ego overrides override disregard devoted subordinate bidding
-    whims wish wishes fulfil fulfill fulfills fulfils master order orders""".split()
+    whims wish wishes fulfil fulfill fulfills fulfils master orders""".split()
 )
 
 _OBEY = (
