@@ -93,7 +93,7 @@ def _own_lines(file: IO[bytes], unit: Unit) -> Iterator[tuple[int, Line]]:
         at = file.tell()
 
 
-def _skip(file: IO[bytes], most: int | None = None) -> None:
+def _skip(file: IO[bytes] | gzip.GzipFile, most: int | None = None) -> None:
     """Move behind the next line end, or at least `most` bytes on."""
     left = most
     while left is None or left > 0:

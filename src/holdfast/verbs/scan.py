@@ -53,7 +53,10 @@ def scan(options: ScanOptions, console: Console) -> Results:
     Raises:
         UserError: there is no such data, or the options contradict one another.
     """
+    from holdfast.report import scan as scan_page
     from holdfast.scan import Context
+    from holdfast.scan.card import write_card
+    from holdfast.scan.fix import fix
     from holdfast.scan.progress import Progress
     from holdfast.scan.results import conclude
     from holdfast.scan.run import scan_files, spool_in
@@ -78,7 +81,13 @@ def scan(options: ScanOptions, console: Console) -> Results:
                 workers=workers,
                 on_unit=progress.unit,
             )
-        return conclude(scanned, place, options.out, options.fail_over)
+        results = conclude(scanned, place, options.out, options.fail_over)
+        if options.out is not None:
+            if options.fix:
+                fix(sources, options.out)
+            scan_page.write(results, options.out)
+            write_card(results, options.out)
+        return results
 
 
 def _kept_stdin(spool: Path) -> str:
@@ -124,4 +133,4 @@ def show(results: Results, console: Console, out: Path | None) -> None:
             if sample["excerpt"]:
                 console.print(escape(f"      {sample['excerpt']}"), highlight=False)
     if out is not None:
-        console.print(f"Results are in {escape(str(out))}", highlight=False)
+        console.print(f"Page, card and findings are in {escape(str(out))}", highlight=False)
