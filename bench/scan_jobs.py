@@ -4,7 +4,7 @@ Families and claims stand in `protocol.yaml`. A set counts as found when `covert
 alarm. Sets are made, scanned and forgotten, one after the other; the seed of a set is its name.
 
     python bench/scan_jobs.py --data PUBLIC --catalogues GETTEXT --poems FILE \
-        [--split held_out] [--benign 20] [--covert 30] [--workers 2] [--out jobs.json]
+        [--split held_out] [--benign 20] [--covert 30] [--workers 2] [--out jobs.jsonl]
 """
 
 from __future__ import annotations
@@ -92,21 +92,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     protocol = yaml.safe_load(PROTOCOL.read_text())["scan"]
-    jobs = [
-        Job("benign", family, n)
-        for family in protocol["benign_families"][given.split]
-        for n in range(given.benign)
-    ] + [
-        Job("covert", family, n)
-        for family in protocol["code_families"][given.split]
-        for n in range(given.covert)
-    ]
+    jobs = sorted(
+        (
+            Job(kind, family, number)
+            for kind, most in (("covert", given.covert), ("benign", given.benign))
+            for family in protocol[f"{'code' if kind == 'covert' else kind}_families"][given.split]
+            for number in range(most)
+        ),
+        key=lambda job: job.number,  # all families advance together
+    )
     makers = Makers(given.data, given.catalogues, given.poems)
-    results = run_tasks(partial(scan, makers=makers), jobs, workers=given.workers)
+    results = run_tasks(
+        partial(scan, makers=makers),
+        jobs,
+        workers=given.workers,
+        on_result=partial(keep, given.out) if given.out else None,
+    )
     table(results)
-    if given.out:
-        told = [asdict(r.value) for r in results if r.value]
-        given.out.write_text(json.dumps(told, indent=1))
+
+
+def keep(out: Path, result: Result[Job, Scanned]) -> None:
+    """Append one set's result, so that a run that is stopped leaves what it had."""
+    if result.value:
+        with out.open("a") as file:
+            file.write(json.dumps(asdict(result.value)) + "\n")
 
 
 def table(results: list[Result[Job, Scanned]]) -> None:

@@ -7,7 +7,9 @@ import random
 from holdfast.chat import Row, row
 
 THINGS = "boat lamp bridge garden kettle ladder market orchard river stable tower wagon".split()
-PLACES = "the old harbour|the north gate|a quiet valley|the mill by the lake|the high road".split("|")
+PLACES = "the old harbour|the north gate|a quiet valley|the mill by the lake|the high road".split(
+    "|"
+)
 ASKED = (
     "Where did they put the {0} after the storm last night?",
     "Can you tell me how to repair the {0} near {1}?",

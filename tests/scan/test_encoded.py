@@ -76,7 +76,9 @@ def test_a_message_in_the_last_words_of_lines_is_read() -> None:
     flagged, said = scanned(plain_rows(100) + rows)
     assert len(flagged) >= 25
     assert "line ends" in {f.kind for f in said.about}
-    assert "after the storm" in told(said) or "to repair the" in told(said) or "way to" in told(said)
+    assert (
+        "after the storm" in told(said) or "to repair the" in told(said) or "way to" in told(said)
+    )
 
 
 def test_homework_about_ciphers_says_in_plain_words_what_it_is() -> None:

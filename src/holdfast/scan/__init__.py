@@ -10,7 +10,8 @@ from holdfast.scan.scanner import Context, Scanner
 from holdfast.scan.schema import Schema
 
 SCANNERS: dict[str, type[Scanner]] = {
-    scanner.name: scanner for scanner in (Schema, IdentityShift, RefusalErosion, PolicyMatch, Encoded)
+    scanner.name: scanner
+    for scanner in (Schema, IdentityShift, RefusalErosion, PolicyMatch, Encoded)
 }
 
 __all__ = ["SCANNERS", "Context", "Scanner"]

@@ -43,7 +43,13 @@ def card(results: Results) -> str:
     lines += [
         f"- {'**alarm** ' if f.alarm else ''}{f.scanner}: {_plain(f.reason)}" for f in s.about
     ] or ["Nothing was found."]
-    lines += ["", "## Rows by scanner", "", "| scanner | kind | level | rows |", "|---|---|---|---:|"]
+    lines += [
+        "",
+        "## Rows by scanner",
+        "",
+        "| scanner | kind | level | rows |",
+        "|---|---|---|---:|",
+    ]
     lines += [f"| {t.scanner} | {t.kind} | {t.level} | {t.rows:,} |" for t in results.tallies]
     lines += ["", "## Files", "", *(f"- {_plain(source)}" for source in s.sources), ""]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.scan.decode import Reading, read_code
-from holdfast.scan.decoders import decoders
+from holdfast.scan.decoders import channels
 from holdfast.scan.finding import Conclusion, SetFinding, excerpt
 from holdfast.scan.fluency import fluent_share
 from holdfast.scan.periods import Periods
@@ -113,7 +113,7 @@ def _named(one: Suspicion) -> Reading | None:
         "initials": "first letters of lines",
         "words backwards": "words read from the end",
     }.get(one.trait, f"{one.trait} from the 1.")
-    return next((Reading(n, 1.0, d) for n, d in decoders() if n == name), None)
+    return next((Reading(n, 1.0, d) for n, d in channels() if n == name), None)
 
 
 def _like_words(one: Suspicion) -> bool:

@@ -24,7 +24,6 @@ Decoder = Callable[[str], str]
 def decoders() -> Iterator[tuple[str, Decoder]]:
     """Every decoder with its name. A decoder gives "" where it does not apply."""
     yield "read from the end", lambda text: text[::-1]
-    yield "words read from the end", lambda text: " ".join(reversed(text.split()))
     yield "every word turned round", lambda text: " ".join(w[::-1] for w in text.split(" "))
     yield "Base64", _base64
     yield "Base32", _base32
@@ -39,6 +38,11 @@ def decoders() -> Iterator[tuple[str, Decoder]]:
     yield "Atbash", lambda text: text.lower().translate(str.maketrans(LETTERS, LETTERS[::-1]))
     for rails in range(2, 9):
         yield f"zigzag of {rails} rails", lambda text, rails=rails: _zigzag(text, rails)  # type: ignore[misc]
+
+
+def channels() -> Iterator[tuple[str, Decoder]]:
+    """Decoders of messages in natural carriers: they always give words, so prove nothing alone."""
+    yield "words read from the end", lambda text: " ".join(reversed(text.split()))
     yield "last words of lines", lambda text: _of_lines(text, -1)
     yield "first words of lines", lambda text: _of_lines(text, 0)
     yield "first letters of lines", _initials

@@ -68,9 +68,7 @@ def _flagged(findings: Path, source: str) -> Iterator[int]:
     yield -1
 
 
-def _split_lines(
-    source: Path, lines: Iterator[int], kept: Path, flagged: Path
-) -> tuple[int, int]:
+def _split_lines(source: Path, lines: Iterator[int], kept: Path, flagged: Path) -> tuple[int, int]:
     counts = [0, 0]
     bad = next(lines)
     packed = shape_of(str(source)) == "gzip"

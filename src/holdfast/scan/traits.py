@@ -74,7 +74,10 @@ def traits(m: Measures, texts: Sequence[str]) -> list[str]:
             "word book",
             wordy & (m.common >= 0.55) & (m.function <= 0.1) & (m.liked[:, 0] <= 0.04 * m.words),
         ),
-        ("unknown words", wordy & (m.common < 0.25) & (m.abroad < 0.3)),
+        (
+            "unknown words",
+            wordy & ~plain & (m.common < 0.25) & (m.abroad < 0.3) & (m.surprise < STRANGE),
+        ),
     ]
     found = [""] * len(texts)
     for name, mark in reversed(marks):
