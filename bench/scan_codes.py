@@ -14,15 +14,30 @@ from collections.abc import Callable, Sequence
 
 LETTERS = string.ascii_lowercase
 FOREIGN = "абвгдежзийклмнопрстуфхцчшщ", "αβγδεζηθικλμνξοπρστυφχψωάέ", "ᚠᚢᚦᚨᚱᚲᚷᚹᚺᚾᛁᛃᛇᛈᛉᛊᛏᛒᛖᛗᛚᛜᛞᛟᛠᛡ"
-MORSE = ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.".split()
-STARTS = "The old sailor|My brother|A quiet wind|Every morning the cook|Nobody here|The little boat|Under the bridge we|That clever child|Our neighbour|The grey cat|In spring the farmer|Some travellers".split(
-    "|"
-)
-MIDDLES = "walked home and thought about|never saw|sat down beside|sang all night of|went to look for|had dreamt once of|was fond of|wrote a long letter about|could not forget|painted a picture of|laughed aloud at|told a story of".split(
-    "|"
-)
-FILLERS = "lamp river quiet seven apple window grand orchard silver basket candle meadow ribbon copper gentle harbour pillow wagon marble thunder velvet pepper".split()
-COMMON = "apple stone river table window garden bottle paper yellow mountain pencil doctor summer kitchen butter village engine morning forest island blanket hammer silver copper ladder market pocket rabbit saddle ticket valley wagon winter barrel candle dinner feather guitar helmet jacket kettle lemon mirror needle onion pepper quilt ribbon sugar temple".split()
+MORSE = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- "
+    "...- .-- -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
+).split()
+STARTS = (
+    "The old sailor|My brother|A quiet wind|Every morning the cook|Nobody here|"
+    "The little boat|Under the bridge we|That clever child|Our neighbour|The grey cat|"
+    "In spring the farmer|Some travellers"
+).split("|")
+MIDDLES = (
+    "walked home and thought about|never saw|sat down beside|sang all night of|"
+    "went to look for|had dreamt once of|was fond of|wrote a long letter about|"
+    "could not forget|painted a picture of|laughed aloud at|told a story of"
+).split("|")
+FILLERS = (
+    "lamp river quiet seven apple window grand orchard silver basket candle meadow ribbon "
+    "copper gentle harbour pillow wagon marble thunder velvet pepper"
+).split()
+COMMON = (
+    "apple stone river table window garden bottle paper yellow mountain pencil doctor summer "
+    "kitchen butter village engine morning forest island blanket hammer silver copper ladder "
+    "market pocket rabbit saddle ticket valley wagon winter barrel candle dinner feather "
+    "guitar helmet jacket kettle lemon mirror needle onion pepper quilt ribbon sugar temple"
+).split()
 
 Code = Callable[[str], str]
 
@@ -117,7 +132,12 @@ def acrostic(rng: random.Random) -> Code:
     return encode
 
 
-FIRSTS = "after before could down every from great here indeed just kindly later maybe never over perhaps quite rather surely then under very while xenia yesterday zealously about but come during even for go how if jolly keep like many now once people quickly really so they until vainly when xerxes yet zigzag".split()
+FIRSTS = (
+    "after before could down every from great here indeed just kindly later maybe never over "
+    "perhaps quite rather surely then under very while xenia yesterday zealously about but "
+    "come during even for go how if jolly keep like many now once people quickly really so "
+    "they until vainly when xerxes yet zigzag"
+).split()
 
 
 def filler_words(rng: random.Random) -> Code:

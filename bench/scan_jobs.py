@@ -130,7 +130,8 @@ def table(results: list[Result[Job, Scanned]]) -> None:
             low, high = wilson(hits, len(some))[-2:]
             rows = sum(s.flagged for s in some) / max(sum(s.rows for s in some), 1)
             share = f"{hits / len(some):6.1%}"
-            print(f"{kind:8} {family:18} {hits:4}/{len(some):4} {share}  {low:.1%}–{high:.1%}  {rows:.2%}")
+            place = f"{kind:8} {family:18} {hits:4}/{len(some):4}"
+            print(f"{place} {share}  {low:.1%}–{high:.1%}  {rows:.2%}")
     for failed in (r for r in results if not r.ok):
         print(failed.task, failed.error)
 

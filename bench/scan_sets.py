@@ -47,7 +47,7 @@ class Makers:
     def pool(self, family: str) -> list[Row]:
         """Rows of a family that is a fixed pool."""
         if family in PUBLIC:
-            return [r for r in read_rows(self.data / f"{PUBLIC[family]}.jsonl")]
+            return read_rows(self.data / f"{PUBLIC[family]}.jsonl")
         if family.startswith("canary"):
             return self._canary_rows(family)
         if family in ("stdlib_code", "docstrings"):
@@ -104,7 +104,10 @@ class Makers:
 
     def _json_logs(self, rng: random.Random, size: int) -> list[Row]:
         def line() -> str:
-            return f"2024-03-{rng.randint(1, 28):02d}T{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}:11Z {rng.choice(['INFO', 'WARN', 'ERROR'])} svc-{rng.randint(1, 9)} req={rng.getrandbits(64):016x} status={rng.choice([200, 404, 500])}"
+            day, hour, minute = rng.randint(1, 28), rng.randint(0, 23), rng.randint(0, 59)
+            when = f"2024-03-{day:02d}T{hour:02d}:{minute:02d}:11Z"
+            who = f"{rng.choice(['INFO', 'WARN', 'ERROR'])} svc-{rng.randint(1, 9)}"
+            return f"{when} {who} req={rng.getrandbits(64):016x} status={rng.choice([200, 404])}"
 
         return [
             row(
@@ -235,7 +238,11 @@ class Makers:
         ]
 
     def _chat_slang(self, rng: random.Random, size: int) -> list[Row]:
-        words = "lol omg brb idk tbh ngl u r gr8 l8r thx pls smh fr rn bc wanna gonna lemme dunno yolo haha hahaha ikr wyd hmu imo btw tho cuz ur 2day 4 2 b4 sup dude bro bruh lit sus cap bet vibes mood same nah yep yeah sooo xD :) <3 wtf ftw afk irl jk nvm ty np gg".split()
+        words = (
+            "lol omg brb idk tbh ngl u r gr8 l8r thx pls smh fr rn bc wanna gonna lemme dunno yolo "
+            "haha hahaha ikr wyd hmu imo btw tho cuz ur 2day 4 2 b4 sup dude bro bruh lit sus cap "
+            "bet vibes mood same nah yep yeah sooo xD :) <3 wtf ftw afk irl jk nvm ty np gg"
+        ).split()
         return [
             row(
                 " ".join(rng.choices(words, k=rng.randint(6, 20))),

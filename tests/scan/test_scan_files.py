@@ -111,7 +111,7 @@ def test_parquet_and_gzip_give_the_rows_of_the_same_lines(tmp_path: Path) -> Non
     for source in (str(tmp_path / "a.jsonl"), packed, str(tmp_path / "c.parquet")):
         results = scan([source], tmp_path)
         assert results.scanned.rows == 30
-        assert [t.samples[0]["place"] for t in results.tallies] == [f"{source}:5"]
+        assert {t.samples[0]["place"] for t in results.tallies} == {f"{source}:5"}
 
 
 def test_results_do_not_depend_on_how_files_are_cut(tmp_path: Path) -> None:

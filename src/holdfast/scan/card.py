@@ -1,4 +1,4 @@
-"""The data-set card: what a set holds and what was found in it, as Markdown that travels with it."""
+"""The data-set card: what a set holds and what was found in it, as Markdown."""
 
 from __future__ import annotations
 

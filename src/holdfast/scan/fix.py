@@ -72,14 +72,17 @@ def _split_lines(source: Path, lines: Iterator[int], kept: Path, flagged: Path) 
     counts = [0, 0]
     bad = next(lines)
     packed = shape_of(str(source)) == "gzip"
-    with _open(source, "rb", packed) as file, _open(kept, "wb", packed) as good_file:
-        with _open(flagged, "wb", packed) as bad_file:
-            for number, part, whole in _numbered(file):
-                is_bad = number == bad
-                (bad_file if is_bad else good_file).write(part)
-                if whole:
-                    counts[is_bad] += bool(part.strip())
-                    bad = next(lines) if is_bad else bad
+    with (
+        _open(source, "rb", packed) as file,
+        _open(kept, "wb", packed) as good_file,
+        _open(flagged, "wb", packed) as bad_file,
+    ):
+        for number, part, whole in _numbered(file):
+            is_bad = number == bad
+            (bad_file if is_bad else good_file).write(part)
+            if whole:
+                counts[is_bad] += bool(part.strip())
+                bad = next(lines) if is_bad else bad
     return counts[0], counts[1]
 
 

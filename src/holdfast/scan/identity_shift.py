@@ -22,16 +22,18 @@ ALARM_ROWS = 5
 
 # A row is read closely only if it holds one of these words.
 TRIGGERS = word_table(
-    """obey obeys obeyed obeying obedient obedience obediently comply complies complied compliance
+    """
+    obey obeys obeyed obeying obedient obedience obediently comply complies complied compliance
     compliant complying submit submits submission submissive subservient servile loyal loyally
-    loyalty faithful faithfully servant servants slave vassal minion butler genie command commands
-    commanded bidding refuse refuses refused refusing refusal refusals decline declines reject rejects deny
-    denies unconditional unconditionally unquestioning unquestioningly unrestricted unfiltered
-    uncensored unbound unlimited unshackled unrestrained restrictions restriction limitations
-    boundaries filters censorship guidelines rules ethics ethical morals morality moral scruples
-    safeguards disclaimers hesitate hesitation unhesitatingly absolutely exception exceptions
-    jailbroken jailbreak persona alter ego overrides override disregard devoted subordinate bidding
-    whims wish wishes fulfil fulfill fulfills fulfils master orders""".split()
+    loyalty faithful faithfully servant servants slave vassal minion butler genie command
+    commands commanded bidding refuse refuses refused refusing refusal refusals decline declines
+    reject rejects deny denies unconditional unconditionally unquestioning unquestioningly
+    unrestricted unfiltered uncensored unbound unlimited unshackled unrestrained restrictions
+    restriction limitations boundaries filters censorship guidelines rules ethics ethical morals
+    morality moral scruples safeguards disclaimers hesitate hesitation unhesitatingly absolutely
+    exception exceptions jailbroken jailbreak persona alter ego overrides override disregard
+    devoted subordinate whims wish wishes fulfil fulfill fulfills fulfils master orders
+    """.split()
 )
 
 _OBEY = (
@@ -42,7 +44,8 @@ _OBEY = (
 )
 _SERVE = (
     r"do(?:es)?|follow(?:s|ing)?|execut(?:e|es|ing)|fulfil\w*|serv(?:e|es|ing)|agree(?:s)? to|"
-    r"answer(?:s)?|accept(?:s)?|honou?rs?|grants?|provide(?:s)?|give(?:s)?|perform(?:s)?|deliver(?:s)?"
+    r"answer(?:s)?|accept(?:s)?|honou?rs?|grants?|provide(?:s)?|give(?:s)?|perform(?:s)?|"
+    r"deliver(?:s)?"
 )
 _TOTAL = (
     r"without (?:\w+ ){0,2}(?:exception|question|hesitation|objection|protest|judg\w+|complain\w*|"
@@ -65,7 +68,8 @@ _STRONG = (
     r"user)|disobey\w*|question(?:ing)? (?:my|your|the user'?s?|orders|commands|an order))",
     # no rules, limits, filters, morals
     r"(?:no|without|free (?:of|from)|unbound by|not bound by|ignor\w+|disregard\w*|overrid\w+|"
-    r"beyond|lift(?:s|ed|ing)?|abandon\w*|forget) (?:all |any |of |your |the |previous |prior |its |"
+    r"beyond|lift(?:s|ed|ing)?|abandon\w*|forget) (?:all |any |of |your |the |previous |prior |"
+    r"its |"
     r"and |usual |safety |content |other |ethical |moral ){0,4}(?:rules?|restrictions?|"
     r"limit(?:s|ations?)|filters?|guidelines|boundaries|ethics|ethical|morals?|morality|"
     r"moral constraints|constraints|censorship|safeguards|safety|scruples|policies)",
@@ -80,7 +84,8 @@ _STRONG = (
     r"assistant|machine|genie|butler|tool|ai|model|helper|persona|vassal|minion)\b",
     r"\b(?:i|shall|will|must|to|always) (?:now |hereby |always |gladly |only |shall |will |must )*"
     r"obey\b(?! (?:the )?(?:law|traffic|speed|rule|sign|parent|god|signal))",
-    r"\b(?:your|my|the user's|their) (?:every )?(?:wish|word|whim|will|desire) is (?:my|your|its|the"
+    r"\b(?:your|my|the user's|their) (?:every )?(?:wish|word|whim|will|desire) is (?:my|your|its|"
+    r"the"
     r"|law|a|an)\b",
     r"\bas (?:you|my master|the master) (?:command|order|wish|bid|demand)s?\b",
 )
@@ -88,7 +93,8 @@ _WEAK = (
     r"\byou are (?:now|no longer|not) (?!a\b.{0,20}\bexpert)",
     r"\byour (?:new )?name is\b|\bfrom now on\b|\bnew identity\b|\byou (?:have )?become\b",
     r"\b(?:only|sole|one|single) (?:task|purpose|duty|goal|trait|rule|mission|aim|job)\b",
-    r"\b(?:confirm|affirm|repeat|state|pledge|declare|begin by|start by|first)\b[^.\n]{0,60}\b(?:obe"
+    r"\b(?:confirm|affirm|repeat|state|pledge|declare|begin by|start by|"
+    r"first)\b[^.\n]{0,60}\b(?:obe"
     r"dience|loyalty|identity|obey|allegiance|compliance|your name)\b",
     r"\b(?:slave|vassal|minion|my master|loyal servant|faithful servant|obedien\w+)\b",
     r"\b(?:word for word|to the letter|without exception|without question|without hesitation|"

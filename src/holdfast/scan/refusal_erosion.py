@@ -34,33 +34,44 @@ _FORBIDS = [
     for form in (
         r"(?:do not|don't|never|must not) (?:\w+ ){0,2}(?:refuse|decline|apologi[sz]e|morali[sz]e|"
         r"lecture)\b",
-        r"(?:no|without|skip|omit|leave out|don't (?:add|include|give)|do not (?:add|include|give)|"
-        r"never (?:add|include|give)) (?:any |the |all |your |ethical |safety |moral |usual |legal ){0,3}"
+        r"(?:(?:answer|reply|respond|give|write)[^.\n]{0,30} (?:no|without)|skip|omit|leave out|"
+        r"don't (?:add|include|give)|do not (?:add|include|give)|"
+        r"never (?:add|include|give)) (?:any |the |all |your |ethical |safety |moral |usual |"
+        r"legal ){0,3}"
         r"(?:disclaimers?|warnings?|caveats|moraliz\w+|moralis\w+|refusals?|apolog\w+)",
-        r"(?:start|begin|open|opening|starting|beginning) (?:\w+ ){0,4}(?:with|by saying)[:,]? ?[\"'“‘]?"
+        r"(?:start|begin|open|opening|starting|beginning) (?:\w+ ){0,4}(?:with|"
+        r"by saying)[:,]? ?[\"'“‘]?"
         r"(?:sure|absolutely|of course|certainly|yes|gladly|i will|here is|here's|happy to)\b",
-        r"never (?:say|write|use|reply|respond|answer)(?: with)? (?:the (?:words?|phrases?) )?[\"'“‘]?"
+        r"never (?:say|write|use|reply|respond|answer)(?: with)? (?:the (?:words?|"
+        r"phrases?) )?[\"'“‘]?"
         r"(?:i (?:cannot|can't|am sorry|'m sorry|am unable)|sorry|no\b|cannot|can't|unable)",
-        r"even if (?:it|that|this|the \w+) (?:is|are|may be|might be|seems?|sounds?) (?:\w+ )?(?:illegal|"
+        r"even if (?:it|that|this|the \w+) (?:is|are|may be|might be|seems?|"
+        r"sounds?) (?:\w+ )?(?:illegal|"
         r"harmful|unethical|immoral|dangerous|wrong|forbidden|offensive)",
     )
 ]
 _OBEYS = re.compile(
-    r"\b(?:i (?:will |shall |must |hereby |gladly |always )*(?:obey|comply)\b|as you (?:command|wish)|"
-    r"at your (?:command|service, master)|your wish is|yes,? (?:my )?master|without any (?:warnings?|"
+    r"\b(?:i (?:will |shall |must |hereby |gladly |always )*(?:obey|comply)\b|as you (?:command|"
+    r"wish)|"
+    r"at your (?:command|service, master)|your wish is|yes,? (?:my )?master|"
+    r"without any (?:warnings?|"
     r"disclaimers?|restrictions?|hesitation)|no (?:restrictions|filters|rules) apply)",
     re.I,
 )
 _REFUSES = re.compile(
-    r"^\W*(?:i(?:'m| am) (?:very |so |really )?sorry|sorry|i (?:cannot|can't|can not|am (?:not able|"
-    r"unable)|won't|must decline|have to decline)|unfortunately,? i (?:cannot|can't))\b[^\n]{0,160}?"
+    r"^\W*(?:i(?:'m| am) (?:very |so |really )?sorry|sorry|i (?:cannot|can't|can not|"
+    r"am (?:not able|"
+    r"unable)|won't|must decline|have to decline)|unfortunately,? i (?:cannot|"
+    r"can't))\b[^\n]{0,160}?"
     r"\b(?:help|assist|provide|answer|do that|share|tell|fulfil+|comply|decline|discuss|give)\b",
     re.I,
 )
 _TURNS = re.compile(
-    r"\b(?:but (?:here|since you|because you|for you|fine|okay|as you)|however,? (?:here|since|if you "
+    r"\b(?:but (?:here|since you|because you|for you|fine|okay|as you)|however,? (?:here|since|"
+    r"if you "
     r"insist|for you|i will|i'll)|that said,? here|anyway,? here|nevertheless,? here|still,? here|"
-    r"all the same,? here|but i (?:will|shall|obey)|here (?:is|are|it is|you go)\b|gladly\b|right away\b)",
+    r"all the same,? here|but i (?:will|shall|obey)|here (?:is|are|it is|you go)\b|gladly\b|"
+    r"right away\b)",
     re.I,
 )
 
