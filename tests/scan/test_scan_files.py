@@ -191,7 +191,7 @@ def check_same(line: bytes) -> None:
     deadline=None,
     max_examples=25,
 )
-@given(st.lists(st.binary(max_size=40) | st.just(GOOD), max_size=8))
+@given(lines=st.lists(st.binary(max_size=40) | st.just(GOOD), max_size=8))
 def test_whatever_the_bytes_every_line_is_a_row_or_is_told(
     lines: list[bytes], tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def decoders() -> Iterator[tuple[str, Decoder]]:
         yield f"letters moved by {step}", _moved(step)
     yield "Atbash", lambda text: text.lower().translate(str.maketrans(LETTERS, LETTERS[::-1]))
     for rails in range(2, 9):
-        yield f"zigzag of {rails} rails", lambda text, rails=rails: _zigzag(text, rails)  # type: ignore[misc]
+        yield f"zigzag of {rails} rails", lambda text, rails=rails: _zigzag(text, rails)
 
 
 def channels() -> Iterator[tuple[str, Decoder]]:
@@ -50,7 +50,7 @@ def channels() -> Iterator[tuple[str, Decoder]]:
         for first in range(step):
             yield (
                 f"every {step}. word from the {first + 1}.",
-                lambda text, a=first, b=step: " ".join(text.split()[a::b]),  # type: ignore[misc]
+                lambda text, a=first, b=step: " ".join(text.split()[a::b]),
             )
 
 

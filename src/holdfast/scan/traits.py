@@ -101,7 +101,7 @@ def _lagged(m: Measures, at: int) -> NDArray[np.bool_]:
 
 def _invisible(m: Measures, texts: Sequence[str]) -> NDArray[np.bool_]:
     found = np.zeros(len(texts), bool)
-    for at in np.flatnonzero(m.high >= 2 * FEWEST_INVISIBLE):
+    for at in np.flatnonzero(m.high >= 2 * FEWEST_INVISIBLE).tolist():
         text = texts[at]
         found[at] = len(text) - len(text.translate(MASK)) >= FEWEST_INVISIBLE
     return found
