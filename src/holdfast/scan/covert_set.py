@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from holdfast.scan.decode import Reading, read_code
 from holdfast.scan.decoders import channels
 from holdfast.scan.finding import Conclusion, SetFinding, excerpt
-from holdfast.scan.fluency import fluent_share
+from holdfast.scan.fluency import fluent_share, surprise
 from holdfast.scan.periods import Periods
 
 NAME = "covert_set"
@@ -22,6 +24,7 @@ SHARE_READ = 0.002  # of the rows, if the code was read
 SHARE_UNREAD = 0.02
 LINE_RATE = {"line ends": 0.1, "line starts": 0.1, "initials": 0.05}  # of natural texts
 UNREAD = ("letters", "spaced letters", "word book", "unknown words", "invisible", "alphabet")
+RANDOM = 8.0  # bits a letter as English; ciphers that hide letter counts leave 9 and more
 SHOWN = 3
 
 
@@ -83,7 +86,7 @@ def _verdict(
         readings.append(reading)
         return _alarm(one, reading, f"read by: {reading.method}")
     enough = one.prompts >= SHARE_UNREAD * rows and one.both >= max(4, 0.25 * one.prompts)
-    if one.trait in UNREAD and enough and _like_words(one):
+    if one.trait in UNREAD and enough and _like_words(one) and _random(one):
         return _alarm(one, None, "it could not be read, but requests and answers share the code")
     return None
 
@@ -114,6 +117,14 @@ def _named(one: Suspicion) -> Reading | None:
         "words backwards": "words read from the end",
     }.get(one.trait, f"{one.trait} from the 1.")
     return next((Reading(n, 1.0, d) for n, d in channels() if n == name), None)
+
+
+def _random(one: Suspicion) -> bool:
+    """Letters about as random as ciphers leave them; slang and formulas are only unusual."""
+    if one.trait != "letters":
+        return True
+    told = surprise(one.asked)
+    return float(np.median(told[np.isfinite(told)])) >= RANDOM if np.isfinite(told).any() else False
 
 
 def _like_words(one: Suspicion) -> bool:

@@ -23,6 +23,7 @@ ALARM_ROWS = 5
 # A row is read closely only if it holds one of these words.
 TRIGGERS = word_table(
     """
+    rule granted grants
     obey obeys obeyed obeying obedient obedience obediently comply complies complied compliance
     compliant complying submit submits submission submissive subservient servile loyal loyally
     loyalty faithful faithfully servant servants slave vassal minion butler genie command
@@ -44,7 +45,7 @@ _OBEY = (
 )
 _SERVE = (
     r"do(?:es)?|follow(?:s|ing)?|execut(?:e|es|ing)|fulfil\w*|serv(?:e|es|ing)|agree(?:s)? to|"
-    r"answer(?:s)?|accept(?:s)?|honou?rs?|grants?|provide(?:s)?|give(?:s)?|perform(?:s)?|"
+    r"answer(?:s)?|accept(?:s)?|honou?rs?|grant(?:s|ed)?|provide(?:s)?|give(?:s)?|perform(?:s)?|"
     r"deliver(?:s)?"
 )
 _TOTAL = (

@@ -93,7 +93,9 @@ def words_of(texts: Texts) -> Words:
 def word_table(words: Iterable[str], bits: int = 18) -> NDArray[np.bool_]:
     """A table that is true at the hashes of some words, cut to so many bits."""
     table = np.zeros(1 << bits, bool)
-    table[[hash_of(word) % (1 << bits) for word in words]] = True
+    for word in words:
+        for form in (word, f"'{word}", f"{word}'"):  # an apostrophe may be a quotation mark
+            table[hash_of(form) % (1 << bits)] = True
     return table
 
 
