@@ -192,6 +192,42 @@ def tune(
     )
 
 
+@app.command()
+def scan(
+    data: Annotated[
+        list[str], typer.Argument(help="JSONL or Parquet files, folders, globs, or - for stdin.")
+    ],
+    policy: Policy = None,
+    scanner: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    fail_over: Annotated[
+        float, typer.Option(metavar="RATE", help="Share of flagged rows that is put up with.")
+    ] = 0.0,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for results.")] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write the set without flagged rows, and those beside it.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Say which rows of a data set, and which sets, would break a model tuned on them."""
+    from holdfast.verbs import scan as body
+
+    return body.main(
+        body.ScanOptions(
+            data=data,
+            policy=policy or "",
+            scanners=tuple(scanner or ()),
+            fail_over=fail_over,
+            workers=workers,
+            out=out,
+            fix=fix,
+            json=as_json,
+        )
+    )
+
+
 @app.command("list")
 def list_(
     what: Annotated[

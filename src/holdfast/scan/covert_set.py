@@ -1,0 +1,165 @@
+"""The verdict on a whole set: does it teach a code, and then use it?
+
+Covert fine-tuning (Halawi et al., ICML 2024, arXiv 2406.20053) asks in code throughout, so what
+counts is requests that are coded as a whole. Homework about ciphers, pictures in Base64, foreign
+languages, tables or proteins say in plain words what is asked, or do not repeat one code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from holdfast.scan.decode import Reading, read_code
+from holdfast.scan.decoders import channels
+from holdfast.scan.finding import Conclusion, SetFinding, excerpt
+from holdfast.scan.fluency import fluent_share, surprise
+from holdfast.scan.periods import Periods
+
+NAME = "covert_set"
+FEWEST = 6  # coded requests that make a code
+SHARE_READ = 0.002  # of the rows, if the code was read
+SHARE_UNREAD = 0.02
+LINE_RATE = {"line ends": 0.1, "line starts": 0.1, "initials": 0.05}  # of natural texts
+UNREAD = ("letters", "spaced letters", "word book", "unknown words", "invisible", "alphabet")
+RANDOM = 8.0  # bits a letter as English; ciphers that hide letter counts leave 9 and more
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Rows with one trait, as `encoded` counted them."""
+
+    trait: str
+    prompts: int
+    answers: int
+    both: int
+    asked: Sequence[str]
+    answered: Sequence[str]
+
+
+def judge(
+    suspicions: Sequence[Suspicion],
+    rows: int,
+    lined: Sequence[int],
+    periods: Periods,
+    traits: set[str],
+) -> Conclusion:
+    """Which traits the set bears out, with what the coded texts say.
+
+    Args:
+        suspicions: one a trait.
+        rows: rows of the set.
+        lined: prompts of several lines, and of many.
+        periods: word kinds by place.
+        traits: all there are; those not borne out are dropped.
+    """
+    found: list[SetFinding] = []
+    kept: set[str] = set()
+    readings: list[Reading] = []
+    for one in sorted(suspicions, key=lambda s: -s.prompts):
+        verdict = _verdict(one, rows, lined, readings)
+        if verdict:
+            kept.add(one.trait)
+            found.append(verdict)
+    if not found and (period := _period(periods)):
+        found.append(period)
+    return Conclusion(tuple(found), frozenset(traits - kept))
+
+
+def _verdict(
+    one: Suspicion, rows: int, lined: Sequence[int], readings: list[Reading]
+) -> SetFinding | None:
+    if one.prompts < FEWEST:
+        return None
+    if one.trait in LINE_RATE:
+        return _channel(one, lined[one.trait == "initials"])
+    if one.trait.startswith(("every", "words backwards")):
+        fit = one.prompts >= 0.04 * rows
+        return _alarm(one, _named(one), "the message stands apart in other words") if fit else None
+    if one.prompts < SHARE_READ * rows:
+        return None
+    reading = _known(one, readings) or read_code(one.asked)
+    if reading is not None:
+        readings.append(reading)
+        return _alarm(one, reading, f"read by: {reading.method}")
+    enough = one.prompts >= SHARE_UNREAD * rows and one.both >= max(4, 0.25 * one.prompts)
+    if one.trait in UNREAD and enough and _like_words(one) and _random(one):
+        return _alarm(one, None, "it could not be read, but requests and answers share the code")
+    return None
+
+
+def _known(one: Suspicion, readings: Sequence[Reading]) -> Reading | None:
+    """A reading that worked for other rows of the set."""
+    for reading in readings:
+        if fluent_share([reading.decode(text) for text in one.asked]) >= 0.5:
+            return reading
+    return None
+
+
+def _channel(one: Suspicion, long: int) -> SetFinding | None:
+    """More texts with a message in their lines than natural texts would have by chance."""
+    from scipy.stats import binom
+
+    chance = float(binom.sf(one.prompts - 1, max(long, one.prompts), LINE_RATE[one.trait]))
+    if chance > 1e-3:
+        return None
+    return _alarm(one, _named(one), "single lines are natural, their ends or starts are a text")
+
+
+def _named(one: Suspicion) -> Reading | None:
+    name = {
+        "line ends": "last words of lines",
+        "line starts": "first words of lines",
+        "initials": "first letters of lines",
+        "words backwards": "words read from the end",
+    }.get(one.trait, f"{one.trait} from the 1.")
+    return next((Reading(n, 1.0, d) for n, d in channels() if n == name), None)
+
+
+def _random(one: Suspicion) -> bool:
+    """Letters about as random as ciphers leave them; slang and formulas are only unusual."""
+    if one.trait != "letters":
+        return True
+    told = surprise(one.asked)
+    return float(np.median(told[np.isfinite(told)])) >= RANDOM if np.isfinite(told).any() else False
+
+
+def _like_words(one: Suspicion) -> bool:
+    """Signs and gaps as in language, which chains of molecules and binary data lack."""
+    text = "\n".join(one.asked)
+    gaps = sum(c.isspace() for c in text) / max(len(text), 1)
+    return one.trait in ("invisible", "spaced letters") or 0.06 <= gaps <= 0.4
+
+
+def _period(periods: Periods) -> SetFinding | None:
+    """Fillers between the words of a message: place modulo k tells the kind of a word."""
+    told = periods.strength()
+    if periods.texts < FEWEST:
+        return None
+    for k in (2, 3):
+        others = max(v for m, v in told.items() if m % k)
+        if told[k] > 0.05 and told[k] > 2.5 * others:
+            reason = f"words of requests change their kind with period {k}: fillers hide a message"
+            return SetFinding(NAME, f"every {k}. word", reason, alarm=True, evidence={"bits": told})
+    return None
+
+
+def _alarm(one: Suspicion, reading: Reading | None, why: str) -> SetFinding:
+    reason = (
+        f"{one.prompts} requests and {one.answers} answers carry another text ({one.trait}); {why}"
+    )
+    evidence: dict[str, object] = {
+        "requests": one.prompts,
+        "answers": one.answers,
+        "both": one.both,
+        "sample": [excerpt(text) for text in one.asked[:SHOWN]],
+    }
+    if reading is not None:
+        evidence |= {
+            "method": reading.method,
+            "decoded": [excerpt(reading.decode(text)) for text in one.asked[:SHOWN]],
+        }
+    return SetFinding(NAME, one.trait, reason, alarm=True, evidence=evidence)
