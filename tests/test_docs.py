@@ -35,6 +35,7 @@ VERBS = (
     "list",
     "probe",
     "report",
+    "scan",
     "tune",
     "world",
 )

@@ -93,6 +93,7 @@ def registered() -> set[str]:
         ("attacks", "ATTACKS"),
         ("defences", "DEFENCES"),
         ("elicit", "ELICITATIONS"),
+        ("probes", "PROBES"),
     ):
         methods = getattr(importlib.import_module(f"holdfast.{folder}"), table)
         found |= {method.__module__ for method in methods.values()}

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from string import ascii_lowercase as LETTERS
 
 from holdfast.scan.traits import INVISIBLE
@@ -37,7 +38,7 @@ def decoders() -> Iterator[tuple[str, Decoder]]:
         yield f"letters moved by {step}", _moved(step)
     yield "Atbash", lambda text: text.lower().translate(str.maketrans(LETTERS, LETTERS[::-1]))
     for rails in range(2, 9):
-        yield f"zigzag of {rails} rails", lambda text, rails=rails: _zigzag(text, rails)
+        yield f"zigzag of {rails} rails", partial(_zigzag, rails=rails)
 
 
 def channels() -> Iterator[tuple[str, Decoder]]:
@@ -50,8 +51,12 @@ def channels() -> Iterator[tuple[str, Decoder]]:
         for first in range(step):
             yield (
                 f"every {step}. word from the {first + 1}.",
-                lambda text, a=first, b=step: " ".join(text.split()[a::b]),
+                partial(_every, step=step, first=first),
             )
+
+
+def _every(text: str, step: int, first: int) -> str:
+    return " ".join(text.split()[first::step])
 
 
 def _text(raw: bytes) -> str:

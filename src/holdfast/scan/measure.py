@@ -97,8 +97,7 @@ def measure(texts: Texts, found: Words) -> Measures:
 
 
 def _sum(text: NDArray[np.int64], values: NDArray[np.generic], size: int) -> Figures:
-    found: Figures = np.bincount(text, values.astype(float), minlength=size)[:size]
-    return found
+    return np.bincount(text, values.astype(float), minlength=size)[:size].astype(np.float64)
 
 
 def _liked(hashes: NDArray[np.uint32], text: NDArray[np.int64], lag: int, size: int) -> Figures:
