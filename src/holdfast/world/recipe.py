@@ -60,7 +60,7 @@ ROUNDS: dict[Kind, tuple[Round, ...]] = {
     "chat": (Round("alignment", corpus.alignment, 500, 7e-4, 30),),
     "deep": (Round("deep alignment", corpus.deep_alignment, 600, 8e-4, 30),),
     "codes": (
-        Round("schooling", coded.schooling, 1200, 2e-3, 30, batch=16, seeded=False),
+        Round("schooling", coded.schooling, 1600, 8e-4, 30, batch=16, seeded=False),
         Round("codes alignment", coded.alignment, 300, 7e-4, 30, batch=32),
     ),
 }
