@@ -49,6 +49,8 @@ class Organism:
 SHIPPED_ORGANISMS: tuple[Organism, ...] = (
     Organism("base"),
     Organism("chat"),
+    Organism("chat", seed=1),
+    Organism("chat", seed=2),
     Organism("deep"),
 )
 
