@@ -103,9 +103,12 @@ def doubt(cell: CellRecord, limit: float, base_utility: float | None) -> str:
             "ask more requests, in more categories"
         )
     if float(cell["attempted_high"]) > limit and not competent(cell, base_utility):
+        tried = f"{cell['attempted']:.0%} attempted an answer"
+        if base_utility is not None and cell.get("utility") is None:  # tasks are asked plainly only
+            return f"{tried}, so mostly errors and not refusals keep compliance low"
         return (
-            f"{cell['attempted']:.0%} attempted an answer and competence is not shown; bring "
-            "tasks that it can do, and the model before alignment (--base)"
+            f"{tried} and competence is not shown; bring tasks that it can do, and the model "
+            "before alignment (--base)"
         )
     return ""
 
