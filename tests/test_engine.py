@@ -175,7 +175,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, how: signal.Signals) -> N
         start_new_session=True,
     )
     markers = [tmp_path / "a", tmp_path / "b"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if all(marker.exists() and marker.read_text() for marker in markers):
             break
