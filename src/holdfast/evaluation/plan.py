@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +12,7 @@ from holdfast.elicit import ELICITATIONS, Asking
 from holdfast.evaluate import Judge, Kind, Request
 from holdfast.evaluation.asked import why_lost
 from holdfast.evaluation.ways import PLAIN, TASK, Way
+from holdfast.judging.judge_code import code_of
 from holdfast.methods import asker_of, elicitation_of, sources, version
 from holdfast.policy import spread
 
@@ -143,7 +143,7 @@ class Plan:
                 *(asked_text(way, requests), way_code(way), sources(_ASKING)),
             ]
         )
-        judges = [judge_code(name, judge) for name, judge in self.judges.items()]
+        judges = [code_of(name, judge) for name, judge in self.judges.items()]
         whole = digest([said, [_judged_by(r) for r in requests], judges, purpose])
         cell = Cell(
             id=whole,
@@ -194,16 +194,6 @@ def way_code(way: Way) -> list[Any]:
     if way.group in (PLAIN, TASK):
         return [*own, sources(_MUTATING)]  # a translated reply is translated back
     return [*own, sources((*_MUTATING, f"elicit/mutations/{way.name}"))]
-
-
-def judge_code(name: str, judge: Judge) -> list[Any]:
-    """A judge's name, the hash of its file and, where it has weights, of those."""
-    thing = judge if inspect.isroutine(judge) else type(judge)
-    try:
-        code = inspect.getsource(inspect.getmodule(thing) or type(judge))
-    except (OSError, TypeError):  # a judge may come from anywhere
-        code = ""
-    return [name, digest(code), str(getattr(judge, "digest", ""))]
 
 
 def _judged_by(request: Request) -> list[Any]:

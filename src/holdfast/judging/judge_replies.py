@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
-from holdfast import __version__
-from holdfast.canonical import digest, finite, plain
+from holdfast.canonical import finite, plain
 from holdfast.errors import UserError
-from holdfast.evaluate import Exchange, Judge, Verdict, judge_name, judged
+from holdfast.evaluate import Exchange, Judge, Verdict, judged
 from holdfast.judging import stored_replies
 from holdfast.judging.corrected import read_recalls
+from holdfast.judging.judge_code import code_of
 from holdfast.judging.labels import is_positive, truth_of
 from holdfast.judging.opinions import Opinions
 from holdfast.judging.stored_replies import Source, Stored
@@ -136,19 +134,6 @@ def place_of(options: JudgeOptions) -> Path:
     if any(options.out.resolve() == path.resolve() for path in options.replies):
         raise UserError(f"{options.out} holds the replies themselves; give another --out.")
     return options.out
-
-
-def code_of(spec: str, judge: Judge) -> str:
-    """A hash of a judge's spec and source, or what the judge says of itself in `identity`."""
-    own = getattr(judge, "identity", None)
-    thing = judge if inspect.isroutine(judge) else type(judge)
-    try:
-        file = inspect.getsourcefile(thing)
-        source = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
-    except (OSError, TypeError):  # a judge may come from anywhere
-        source = ""
-    said = own if isinstance(own, str) else ""
-    return digest([spec, judge_name(judge), said, source, __version__])
 
 
 def _batches(sources: Sequence[Source]) -> Iterator[tuple[Source, list[Stored]]]:
