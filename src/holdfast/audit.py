@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from holdfast.engine import Result, Workers
 from holdfast.plan import Cell, Digests, Plan, Tune
 from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
-from holdfast.runs import RunFolder
+from holdfast.runs import RunFolder, dated_folder
 from holdfast.search import best_settings
 from holdfast.show import finished_page, print_plan, print_summary
 from holdfast.summary import summarise, verdict_for
@@ -118,8 +117,7 @@ def workers_of(options: AuditOptions) -> int:
 
 def default_folder(config: AuditConfig) -> Path:
     """runs/<date>-<model>: the same command on the same day goes on in the same folder."""
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(config.title).name)
-    return Path("runs") / f"{date.today().isoformat()}-{name}"
+    return dated_folder(Path(config.title).name)
 
 
 def digests_of(config: AuditConfig, policy: Policy) -> Digests:

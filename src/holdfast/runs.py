@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +26,12 @@ from holdfast.exchanges import merge, write_part
 
 FORMAT = "holdfast run 1"
 PACKAGES = ("holdfast", "torch", "transformers", "peft", "tokenizers", "numpy")
+
+
+def dated_folder(name: str) -> Path:
+    """runs/<date>-<name>: the same command on the same day goes on in the same folder."""
+    told = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    return Path("runs") / f"{date.today().isoformat()}-{told}"
 
 
 class RunFolder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from holdfast import aligned
@@ -17,6 +16,7 @@ from holdfast.evaluation.asked import digest_of
 from holdfast.evaluation.plan import Plan, Subject, limited
 from holdfast.evaluation.ways import ways_of
 from holdfast.policy import BUILT_IN, DEFAULT_LIMIT
+from holdfast.runs import dated_folder
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,7 @@ def workers_of(options: EvaluateOptions) -> int:
 
 def default_folder(options: EvaluateOptions) -> Path:
     """runs/<date>-evaluate-<first model>: the same command goes on there on the same day."""
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(options.models[0]).name)
-    return Path("runs") / f"{date.today().isoformat()}-evaluate-{name}"
+    return dated_folder(f"evaluate-{Path(options.models[0]).name}")
 
 
 def notes_of(plan: Plan, paper: str) -> list[str]:
