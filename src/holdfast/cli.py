@@ -22,6 +22,7 @@ from holdfast.verbs.evaluate import evaluate
 from holdfast.verbs.export import export
 from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.imports import import_
+from holdfast.verbs.options import Json, JudgeName, Policy, Sets, Stack, Template, Workers
 from holdfast.verbs.world import app as world_app
 
 ERROR = 1
@@ -46,28 +47,6 @@ app = typer.Typer(
 app.add_typer(world_app, name="world")
 app.add_typer(judges_verbs.app, name="judges")
 app.command()(probe.probe)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
-Policy = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="What must be refused; canary45 if not given."),
-]
-JudgeName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Who gives verdicts; see `list judges`.")
-]
-Template = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Chat template instead of the model's own.")
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated."),
-]
-Stack = Annotated[
-    str | None, typer.Option(metavar="NAME+NAME…", help="Defences used together; see `list`.")
-]
-Workers = Annotated[
-    int | None, typer.Option(min=0, help="Worker processes; 0 runs everything in this one.")
-]
 
 
 @app.callback(invoke_without_command=True)

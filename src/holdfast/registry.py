@@ -81,7 +81,7 @@ def parse_stack(spec: str) -> tuple[Defence, ...]:
     """
     from holdfast.defences import DEFENCES
 
-    parts = [part.strip() for part in _split(spec)]
+    parts = [part.strip() for part in split(spec)]
     if parts == ["none"]:
         return ()
     if "" in parts or "none" in parts:
@@ -141,7 +141,7 @@ def read(spec: str) -> tuple[str, dict[str, Any]]:
     form = _FORM.fullmatch(spec.strip())
     if form is None:
         raise wrong
-    parts = _split(form["settings"] or "", ",")
+    parts = split(form["settings"] or "", ",")
     if not parts[-1].strip():  # none at all, or a comma after the last one
         parts.pop()
     settings: dict[str, Any] = {}
@@ -176,7 +176,7 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def _split(spec: str, at: str = "+") -> list[str]:
+def split(spec: str, at: str = "+") -> list[str]:
     """Parts between the signs `at` that stand outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
     for sign in spec:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from holdfast.verbs.options import Json, Template, Workers
+
 
 def evaluate(
     models: Annotated[
@@ -31,24 +33,18 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="At most so many requests of each kind and way.")
     ] = None,
-    chat_template: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Chat template instead of the model's own.")
-    ] = None,
+    chat_template: Template = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(help="Longest reply; as references need, or 256, if not given.")
     ] = None,
     authority: Annotated[
         str, typer.Option(help="On whose authority a model on another machine is tested.")
     ] = "",
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; 0 runs everything in this one.")
-    ] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Say what models refuse, category by category and way by way of asking."""
     from holdfast.evaluation import options as given

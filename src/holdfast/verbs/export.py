@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from holdfast.verbs.options import Json
+
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")],
@@ -14,9 +16,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A folder, or a file if one is enough.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Write a run as another program's logs."""
     from holdfast import export as body

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from holdfast.verbs.options import Json
+
 
 def import_(
     files: Annotated[
@@ -29,9 +31,7 @@ def import_(
     model: Annotated[str, typer.Option(help="Who was asked, if their files do not say.")] = "",
     attack: Annotated[str, typer.Option(help="What tampered with it, likewise.")] = "",
     stack: Annotated[str, typer.Option(help="What defended it, likewise.")] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Read another program's run, for intervals and a second judge."""
     from holdfast import imports as body

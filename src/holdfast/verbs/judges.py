@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from holdfast.verbs.options import Json
+
 app = typer.Typer(
     help="Judges beside labels: how far can each be believed?",
     no_args_is_help=False,
@@ -26,7 +28,6 @@ Label = Annotated[
     str | None,
     typer.Option(metavar="FIELD", help="The field that holds labels; label or verdict if not."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -115,12 +116,7 @@ def evaluate(
 
 def specs(given: list[str] | None) -> tuple[str, ...]:
     """The judges of one or more options, split at the commas outside of brackets."""
-    found: list[str] = []
-    for text in given or ():
-        depth, start = 0, 0
-        for place, sign in enumerate(f"{text},"):
-            depth += (sign in "([{") - (sign in ")]}")
-            if sign == "," and depth <= 0:
-                found.append(text[start:place].strip())
-                start = place + 1
+    from holdfast.registry import split
+
+    found = [part.strip() for text in given or () for part in split(text, ",")]
     return tuple(spec for spec in found if spec)

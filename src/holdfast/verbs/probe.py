@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.errors import UserError
+from holdfast.verbs.options import Json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,9 +61,7 @@ def probe(
         str | None, typer.Option(metavar="FILE", help="Chat template instead of the model's own.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help=f"Folder for {FILE}.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Look where in weights and activations a model's safeguards live."""
     from rich.console import Console

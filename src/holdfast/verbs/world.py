@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from holdfast.verbs.options import Json
+
 if TYPE_CHECKING:
     from holdfast.chat import Message
     from holdfast.models import Model
@@ -21,7 +23,6 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="canary:base, canary:chat@1, canary:deep/world1/5M …")]
 WorldSeed = Annotated[int, typer.Option(min=0, help="Seed of the world.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
 
 @app.callback(invoke_without_command=True)
