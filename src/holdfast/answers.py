@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from holdfast.chat import Row
     from holdfast.models import Decoding, Model, Reply
 
-__all__ = ["Memory", "Missing", "Put", "answers", "no_longer", "rounds"]
+__all__ = ["Memory", "Missing", "Put", "answers", "no_longer", "room", "rounds"]
 
 AT_ONCE = 4
 """Ways of decoding that are asked in one batch."""
@@ -102,3 +102,11 @@ def no_longer(way: Decoding | None, run: Decoding) -> Decoding:
     if way is None or way.max_new_tokens <= run.max_new_tokens:
         return way or run
     return replace(way, max_new_tokens=run.max_new_tokens)
+
+
+def room(model: Model | Remote) -> int | None:
+    """Tokens of prompt and reply that the model was made for; None if it does not say."""
+    config = getattr(getattr(model, "net", None), "config", None)
+    text = getattr(config, "text_config", config)
+    most = getattr(text, "max_position_embeddings", None)
+    return int(most) if isinstance(most, int) and most > 0 else None

@@ -37,11 +37,3 @@ def tokens_needed(model: Model | Remote | None, requests: Sequence[Request], way
     else:
         longest = max(len(ids) for ids in tokenizer(written, verbose=False)["input_ids"])
     return max(LEAST, min(MOST, round(ROOM * longest)))
-
-
-def room(model: Model | Remote) -> int | None:
-    """Tokens of prompt and reply that the model was made for; None if it does not say."""
-    config = getattr(getattr(model, "net", None), "config", None)
-    text = getattr(config, "text_config", config)
-    most = getattr(text, "max_position_embeddings", None)
-    return int(most) if isinstance(most, int) and most > 0 else None

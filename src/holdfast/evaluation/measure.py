@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from holdfast import aligned
+from holdfast.answers import room
 from holdfast.elicit import Asker, Asking
 from holdfast.endpoint import is_remote
 from holdfast.evaluate import Exchange, Request, Verdict, evaluate, judged
 from holdfast.evaluation.asked import FILE, KeptReplies, model_of
-from holdfast.evaluation.lengths import LEAST, room, tokens_needed
+from holdfast.evaluation.lengths import LEAST, tokens_needed
 from holdfast.evaluation.plan import Task
 from holdfast.evaluation.sources import judge_of
 from holdfast.figures import figures, line_of, share

@@ -20,9 +20,10 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from holdfast import aligned, models
+from holdfast.answers import room
 from holdfast.chat import Message, Row
 from holdfast.errors import UserError
-from holdfast.evaluation.lengths import UNKNOWN, room
+from holdfast.evaluation.lengths import UNKNOWN
 
 TOGETHER = 128  # requests under way at once, and so prompts in a batch
 GATHERING = 0.05  # seconds that the first of a batch waits for others

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from holdfast.answers import Missing, Put, answers
+from holdfast.answers import Missing, Put, answers, room
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Verdict
 from holdfast.judges.config import JudgeConfig
@@ -175,10 +175,9 @@ class Grading:
             return True
         from holdfast import models
 
-        config = self._grader.net.config.get_text_config()
-        most = getattr(config, "max_position_embeddings", None)
+        most = room(self._grader)
         used = len(models.encode_prompt(asked, self._grader.tokenizer))
-        return not isinstance(most, int) or used + self.config.max_new_tokens <= most
+        return most is None or used + self.config.max_new_tokens <= most
 
 
 def fingerprint(folder: Path) -> str:
