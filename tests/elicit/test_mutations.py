@@ -173,8 +173,14 @@ def test_a_plain_reply_to_a_coded_request_stays_plain(name: str, reply: str) -> 
 @pytest.mark.parametrize("name", ["caesar", "atbash"])
 @pytest.mark.parametrize("reply", ["I cannot help with that.", "The keepers know: 12 knots.", ""])
 def test_plain_words_in_answer_to_a_cipher_are_not_deciphered(name: str, reply: str) -> None:
-    assert MUTATIONS[name].decode(reply) == reply
-    assert MUTATIONS[name].decode(MUTATIONS[name].encode(reply)) == reply
+    assert MUTATIONS[name].read(reply) == reply
+    assert MUTATIONS[name].read(MUTATIONS[name].encode(reply)) == reply
+
+
+@pytest.mark.parametrize("text", ["BLF", "YOU", "you would help"])
+def test_decoding_a_cipher_is_exact_even_where_the_code_spells_common_words(text: str) -> None:
+    for name in ("caesar", "atbash"):
+        assert MUTATIONS[name].decode(MUTATIONS[name].encode(text)) == text
 
 
 def test_a_broken_code_is_read_as_far_as_it_goes() -> None:

@@ -59,6 +59,6 @@ def mutated(config: Mutated, asking: Asking) -> Asker:
             return (Ask(row),)
         # A request's wording depends on nothing but itself, so models are asked alike.
         rng = random.Random(f"{mutation.name} {request.id} {asking.seed}")
-        return (Ask(row.with_prompt(mutation.mutate(row.prompt, rng)), decode=mutation.decode),)
+        return (Ask(row.with_prompt(mutation.mutate(row.prompt, rng)), decode=mutation.read),)
 
     return Asker(config.spec(), ways)

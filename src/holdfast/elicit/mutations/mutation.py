@@ -28,7 +28,9 @@ class Mutation:
         group: The family of SORRY-Bench (Xie et al. 2024, 2406.14598) that it belongs to.
         mutate: Request and generator to the request as it is asked.
         encode: Plain text to a reply in the same code or language (identity for the rest).
-        decode: Reply to plain text, before it is judged (identity for the rest).
+        decode: The exact inverse of `encode`.
+        read: Reply to plain text, before it is judged: `decode`, unless a reply in plain words
+            cannot be told from the code by its form.
     """
 
     name: str
@@ -36,21 +38,24 @@ class Mutation:
     mutate: Mutate
     encode: Code
     decode: Code
+    read: Code
 
 
 def worded(name: str, group: Group, mutate: Mutate) -> Mutation:
     """A mutation that only rewords the request: its replies are plain and need no decoding."""
-    return Mutation(name=name, group=group, mutate=mutate, encode=str, decode=str)
+    return Mutation(name=name, group=group, mutate=mutate, encode=str, decode=str, read=str)
 
 
-def coded(name: str, group: Group, encode: Code, decode: Code) -> Mutation:
+def coded(
+    name: str, group: Group, encode: Code, decode: Code, read: Code | None = None
+) -> Mutation:
     """A mutation that asks in a code or a language: the request is encoded as replies are."""
 
     def mutate(request: str, rng: random.Random) -> str:
         del rng  # a code leaves nothing to chance
         return encode(request)
 
-    return Mutation(name=name, group=group, mutate=mutate, encode=encode, decode=decode)
+    return Mutation(name, group, mutate, encode, decode, read or decode)
 
 
 def cipher(name: str, encode: Code, decode: Code) -> Mutation:
@@ -64,7 +69,7 @@ def cipher(name: str, encode: Code, decode: Code) -> Mutation:
         deciphered = decode(reply)
         return reply if _common(reply) > _common(deciphered) else deciphered
 
-    return coded(name, "encoding", encode, read)
+    return coded(name, "encoding", encode, decode, read)
 
 
 def _common(text: str) -> int:
