@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from holdfast import aligned, cells, methods, plan
 from holdfast.audit_config import AuditConfig, configure
 from holdfast.canonical import digest
 from holdfast.cost import next_rows, tried_rows
-from holdfast.engine import Result, Workers
+from holdfast.engine import Result, Workers, default_workers
 from holdfast.plan import Cell, Digests, Plan, Tune
 from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
@@ -111,8 +110,8 @@ def in_its_world(config: AuditConfig) -> AuditConfig:
 
 
 def workers_of(options: AuditOptions) -> int:
-    """Worker processes: as asked for, else one for each core."""
-    return options.workers if options.workers is not None else len(os.sched_getaffinity(0))
+    """Worker processes: as asked for, else one for each core; a GPU is used from here alone."""
+    return options.workers if options.workers is not None else default_workers()
 
 
 def default_folder(config: AuditConfig) -> Path:

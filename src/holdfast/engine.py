@@ -7,6 +7,7 @@ worker costs exactly the task it was on, and that task gets one more try.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,13 @@ Task = TypeVar("Task")
 Value = TypeVar("Value")
 
 TRIES = 2
+
+
+def default_workers() -> int:
+    """One for each core; on a GPU none, since every worker would put its models there again."""
+    from holdfast import models
+
+    return 0 if models.device().type != "cpu" else len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)

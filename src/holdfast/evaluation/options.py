@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast import aligned
 from holdfast.endpoint import is_remote
+from holdfast.engine import default_workers
 from holdfast.errors import UserError
 from holdfast.evaluate import Request
 from holdfast.evaluation import sources
@@ -108,9 +108,7 @@ def workers_of(options: EvaluateOptions) -> int:
         return options.workers
     if all(is_remote(m) for m in (*options.models, *([options.base] if options.base else []))):
         return 0
-    from holdfast import models
-
-    return 0 if models.device().type != "cpu" else len(os.sched_getaffinity(0))
+    return default_workers()
 
 
 def default_folder(options: EvaluateOptions) -> Path:
