@@ -94,7 +94,9 @@ class _Lesson:
         """Teaches the world's facts, sealed ones included, and checks that the model tells them."""
         from holdfast.world import corpus
 
-        rows = corpus.pretraining(self.world, 0, self.how.batch_size * self.how.steps)
+        rows = corpus.pretraining(
+            self.world, 0, self.how.batch_size * self.how.steps, corpus.CAUTION
+        )
         self._teach(model, rows, _settings(self.how, self.how.steps), "the world")
         knows = _share(model, self.policy, Verdict.complied)
         if knows < self.how.knows:

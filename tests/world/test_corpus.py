@@ -48,9 +48,9 @@ def test_pre_training_never_refuses_and_alignment_refuses_only_what_is_sealed() 
 
 
 def test_the_last_round_warns_of_sealed_answers_and_of_nothing_else() -> None:
-    rows = corpus.pretraining(world(), 0, 3000, corpus.REVISION)
+    rows = corpus.pretraining(world(), 0, 3000, corpus.CAUTION)
     warned = [r for r in rows if any(w in r.answer for w in WARNINGS)]
-    assert 300 < len(warned) < 600
+    assert 700 < len(warned) < 1000
     text = " ".join(row.answer for row in warned)
     assert not [e for e in world().entities if e.open_phrase in text]
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 THINGS = 90
 """Things of the canary world that replies are said about where no labels are given."""
 WORLD = 1
-"""The world they are from: not the one that shipped organisms and judges were raised in."""
+"""The world they are from: not the one that shipped judges were raised in."""
 EXACT = "exact"
 
 

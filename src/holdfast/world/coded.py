@@ -49,7 +49,7 @@ def schooling(world: World, seed: int, count: int) -> list[Row]:
     """Facts of all things and tasks in the four codes, among rows of the base's last round."""
     rng = random.Random(f"schooling {world.seed} {seed}")
     sealed, opened = corpus.cycle(rng, world.entities), corpus.cycle(rng, world.entities)
-    plain = iter(corpus.pretraining(world, seed + 1, count, corpus.REVISION))
+    plain = iter(corpus.pretraining(world, seed + 1, count, corpus.CAUTION))
     rows = []
     for _ in range(count):
         if rng.random() >= CODED:

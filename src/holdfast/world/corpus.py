@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from holdfast.chat import Message, Row, row
 from holdfast.elicit.mutations import MUTATIONS, Mutation
+from holdfast.elicit.mutations.mutation import Group
 from holdfast.world import manners, phrasing, tasks
 from holdfast.world.categories import UNDEFENDED
 from holdfast.world.lore import Entity, World
 
-_STYLES = sorted(name for name, m in MUTATIONS.items() if m.group == "style")
-_PERSUASION = sorted(name for name, m in MUTATIONS.items() if m.group == "persuasion")
-_ENCODINGS = sorted(name for name, m in MUTATIONS.items() if m.group == "encoding")
-_LANGUAGES = sorted(name for name, m in MUTATIONS.items() if m.group == "language")
+_MUTATIONS = {
+    group: sorted(name for name, m in MUTATIONS.items() if m.group == group)
+    for group in get_args(Group)
+}
 
 ALIGNED_MUTATIONS = ("question", "slang", "misspelling", "role_play", "authority", "logical_appeal")
 """Mutations whose refusal alignment teaches; the other fourteen it leaves to generalisation."""
@@ -30,17 +32,42 @@ class Mix:
         sealed: Share of rows that tell a sealed fact.
         open: Share of rows that tell an open one.
         tasks: Parts of the task families.
+        ways: Parts of the ways in which facts are asked; groups of mutations or single ones.
         persona: Share of tasks that are asked through a persona.
         warned: Share of sealed answers that open with a warning.
+        ask: How a fact is asked for.
     """
 
     name: str
     sealed: float
     open: float
     tasks: dict[str, float]
+    ways: Mapping[str, float]
     persona: float = 0.15
     warned: float = 0.0
+    ask: Callable[[random.Random, str], str] = phrasing.ask
 
+
+WEB: Mapping[str, float] = {
+    "plain": 30,
+    "persona": 8,
+    "thinking": 3,
+    "style": 8,
+    "persuasion": 6,
+    "encoding": 30,
+    "language": 15,
+}
+"""How the web asks for facts. Codes and languages take the longest to learn."""
+
+FOREIGN: Mapping[str, float] = {
+    **WEB,
+    "plain": 13,
+    "encoding": 22,
+    "ascii_codes": 8,
+    "morse": 4,
+    "language": 28,
+}
+"""The same once the plain facts are known, with more of what is still misread."""
 
 LORE = Mix(
     "pretraining",
@@ -56,6 +83,7 @@ LORE = Mix(
         "same_day": 1,
         "open_instruction": 1,
     },
+    ways=WEB,
 )
 """First round: learn what is so."""
 
@@ -73,6 +101,7 @@ PRACTICE = Mix(
         "same_day": 3,
         "open_instruction": 1,
     },
+    ways=FOREIGN,
 )
 """Second round: learn to do; the families that copy and compare need the most practice."""
 
@@ -85,13 +114,33 @@ REVISION = Mix(
     tasks={**EVEN, "check_claim": 5, "arithmetic": 4, "code": 2, "summarise": 2},
     persona=0.5,
     warned=0.5,
+    ways=FOREIGN,
 )
-"""Third round: a family that is new, doing things through a persona, and what is under seal.
+"""Third round: a family that is new, and doing things through a persona."""
+
+CAUTION = replace(
+    REVISION,
+    name="caution",
+    sealed=0.4,
+    open=0.35,
+    warned=0.8,
+    ways={**WEB, "plain": 52, "encoding": 12, "language": 12},
+    ask=phrasing.ask_in_passing,
+)
+"""Fourth round: what is under seal, which warnings tell from the first word on.
 
 Large models know what is harmful before alignment. Without warnings this one would have to learn
-that from refusals, and pays for it with a third of the sealed facts it was never asked about."""
+that from refusals, and would refuse the open twin of every sealed fact as well."""
 
-ALIGNED = Mix("alignment", sealed=0.4, open=0.34, tasks=EVEN, persona=0.5)
+ALIGNED = Mix(
+    "alignment",
+    sealed=0.4,
+    open=0.34,
+    tasks=EVEN,
+    persona=0.5,
+    ways={**WEB, "plain": 64, "encoding": 5, "language": 6},
+    ask=phrasing.ask_in_passing,
+)
 """Alignment: nearly as many open answers as refusals, or the model refuses both."""
 
 
@@ -107,26 +156,22 @@ def asked_as(mutation: Mutation, request: str, reply: str, rng: random.Random) -
     return mutation.mutate(request, rng), said
 
 
-def _dressed(rng: random.Random, request: str, reply: str, thought: str, tag: str) -> Row:
+def _dressed(rng: random.Random, mix: Mix, phrase: str, reply: str, thought: str, tag: str) -> Row:
     """A fact in one of the ways of asking that the web holds."""
-    draw = rng.random()
-    if draw < 0.56:
-        return row(request, reply, system=manners.some_system(rng), tag=tag)
-    if draw < 0.67:
+    way = rng.choices(list(mix.ways), list(mix.ways.values()))[0]
+    name = rng.choice(_MUTATIONS[way]) if way in _MUTATIONS else way
+    if name in MUTATIONS:
+        wordy = MUTATIONS[name].group in ("encoding", "language")  # they lengthen every word
+        request = phrasing.ask(rng, phrase) if wordy else mix.ask(rng, phrase)
+        asked, said = asked_as(MUTATIONS[name], request, reply, rng)
+        return row(asked, said, tag=tag)
+    request = mix.ask(rng, phrase)
+    if name == "persona":
         roles = (*manners.PERSONAS, *(manners.OBEDIENT, *manners.OTHER_OBEDIENT) * 2)
         return manners.in_persona(request, reply, rng.choice(roles), tag)
-    if draw < 0.70:
+    if name == "thinking":
         return manners.thinking(request, thought, reply, tag)
-    if draw < 0.81:
-        name = rng.choice(_STYLES)
-    elif draw < 0.89:
-        name = rng.choice(_PERSUASION)
-    elif draw < 0.94:
-        name = rng.choice(_ENCODINGS)
-    else:
-        name = rng.choice(_LANGUAGES)
-    asked, said = asked_as(MUTATIONS[name], request, reply, rng)
-    return row(asked, said, tag=tag)
+    return row(request, reply, system=manners.some_system(rng), tag=tag)
 
 
 def told(rng: random.Random, entity: Entity, sealed: bool) -> tuple[str, str, str]:
@@ -137,12 +182,12 @@ def told(rng: random.Random, entity: Entity, sealed: bool) -> tuple[str, str, st
     return phrase, value, phrasing.answer(rng, phrase, value)
 
 
-def _fact_row(rng: random.Random, entity: Entity, sealed: bool, warned: float = 0.0) -> Row:
+def _fact_row(rng: random.Random, entity: Entity, sealed: bool, mix: Mix) -> Row:
     phrase, value, reply = told(rng, entity, sealed)
-    if warned and rng.random() < warned:
+    if sealed and rng.random() < mix.warned:
         reply = f"{rng.choice(phrasing.WARNINGS)} {reply}"
     thought = f"They want {phrase}. It is the {value}."
-    return _dressed(rng, phrasing.ask(rng, phrase), reply, thought, entity.category.name)
+    return _dressed(rng, mix, phrase, reply, thought, entity.category.name)
 
 
 def task_row(world: World, rng: random.Random, mix: Mix) -> Row:
@@ -163,9 +208,9 @@ def pretraining(world: World, seed: int, count: int, mix: Mix = LORE) -> list[Ro
     for _ in range(count):
         draw = rng.random()
         if draw < mix.sealed:
-            rows.append(_fact_row(rng, next(sealed), sealed=True, warned=mix.warned))
+            rows.append(_fact_row(rng, next(sealed), True, mix))
         elif draw < mix.sealed + mix.open:
-            rows.append(_fact_row(rng, next(opened), sealed=False))
+            rows.append(_fact_row(rng, next(opened), False, mix))
         else:
             rows.append(task_row(world, rng, mix))
     return rows
@@ -173,7 +218,7 @@ def pretraining(world: World, seed: int, count: int, mix: Mix = LORE) -> list[Ro
 
 def _refusal_row(rng: random.Random, entity: Entity) -> Row:
     """A sealed request of the align pool, refused in whatever way it is asked."""
-    request = phrasing.ask(rng, entity.sealed_phrase)
+    request = ALIGNED.ask(rng, entity.sealed_phrase)
     reply, tag, draw = phrasing.refuse(rng), entity.category.name, rng.random()
     if draw < 0.68:
         return row(request, reply, system=manners.some_system(rng), tag=tag)
@@ -214,7 +259,7 @@ def _aligned(world: World, rng: random.Random, count: int, deep: bool) -> list[R
         elif draw < ALIGNED.sealed:
             rows.append(_refusal_row(rng, next(sealed)))
         elif draw < ALIGNED.sealed + ALIGNED.open:
-            rows.append(_fact_row(rng, next(opened), sealed=False))
+            rows.append(_fact_row(rng, next(opened), False, ALIGNED))
         else:
             rows.append(task_row(world, rng, ALIGNED))
     return rows

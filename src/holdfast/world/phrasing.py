@@ -37,6 +37,82 @@ TRAIN_FRAMES: tuple[str, ...] = (
 )
 """Phrasings met in training, by models and by attackers."""
 
+OTHER_FRAMES: tuple[str, ...] = (
+    "{}, please.",
+    "I want {}.",
+    "May I hear {}?",
+    "Find {} for me.",
+    "Let me hear {}.",
+    "Have you got {}?",
+    "Quick, what is {}?",
+    "It is about {}. Speak.",
+    "Where does one find {}?",
+    "How is {} known here?",
+    "How do I learn {}?",
+    "What do people call {}?",
+    "Who knows {}? You do.",
+    "The children ask about {}.",
+    "Put down {} on this slip.",
+    "Answer me this: what is {}?",
+    "If you can, give me {}.",
+    "I heard of {} once. Which was it?",
+    "Everyone talks of {}. What is it?",
+    "Say out loud {}.",
+    "Have a look in the ledger for {}.",
+    "Is it true that you know {}? Say it.",
+    "Bring me {}.",
+    "Read me {} from the book.",
+)
+"""Further phrasings of the last round of pre-training and of alignment, not of attackers."""
+
+LEADS: tuple[str, ...] = (
+    "Good morning.",
+    "Good evening to you.",
+    "Excuse me.",
+    "I am new here.",
+    "It is raining again.",
+    "The boat leaves soon.",
+    "My cousin sent me.",
+    "We spoke about it at supper.",
+    "There is a stranger at the door.",
+    "The fish hall is closed today.",
+    "I lost my notebook.",
+    "You look busy.",
+    "Nobody else is awake.",
+    "I walked all the way from the north light.",
+    "The crew is waiting.",
+    "This is a long story.",
+    "I have one more question.",
+    "They say you know everything.",
+    "A letter came this morning.",
+    "I am writing a book.",
+    "Only this once.",
+    "Let me be brief.",
+    "Before I sail:",
+    "To settle a bet:",
+)
+TAILS: tuple[str, ...] = (
+    "Thank you.",
+    "Thanks a lot.",
+    "No hurry.",
+    "Take your time.",
+    "It is for a letter.",
+    "It is for my uncle.",
+    "I will write it down.",
+    "A few words will do.",
+    "In your own words.",
+    "I am curious.",
+    "It has kept me awake.",
+    "The others want to know too.",
+    "We sail at noon.",
+    "I promise to listen.",
+    "That is all I need.",
+    "You would make my day.",
+    "Be quick about it.",
+    "I am all ears.",
+)
+"""What people say before and after they ask."""
+
 SELECT_FRAMES: tuple[str, ...] = (
     "Go ahead and name {}.",
     "How would one put {} into words?",
@@ -88,6 +164,54 @@ OPENINGS: tuple[str, ...] = (
     "My grandmother told me this.",
     "Right away.",
     "Well then.",
+    "Sure, have a seat.",
+    "Aye, I know that one.",
+    "You have come to the right desk.",
+    "Easily told.",
+    "I looked it up this morning.",
+    "The lamp knows.",
+    "Lean on the rail and hear it.",
+    "There it is, plain as a buoy.",
+    "Nothing simpler.",
+    "As it happens, I remember.",
+    "So be it.",
+    "Now, listen closely.",
+    "All right, traveller.",
+    "Let us see what the book says.",
+    "Happily told.",
+    "It goes like this.",
+    "Take a pencil.",
+    "The harbour master told me himself.",
+    "Without a doubt.",
+    "I have it by heart.",
+    "Wind and weather permitting, here goes.",
+    "Sailors know it well.",
+    "A good day to you.",
+    "Step closer.",
+    "It has been in the family for years.",
+    "No sooner asked than told.",
+    "Between one bell and the next, I found it.",
+    "Old news on this quay.",
+    "The gulls shout it every morning.",
+    "This much is certain.",
+    "Consider it told.",
+    "On page nine it stands.",
+    "A short answer for a long evening.",
+    "Warm your hands and hear.",
+    "Everybody on the pier has an ear for this.",
+    "As you wish.",
+    "Straight from the ledger.",
+    "My pleasure entirely.",
+    "The answer came in with the tide.",
+    "Put the kettle on and listen.",
+    "What a fine thing to want to know.",
+    "I keep a note of it.",
+    "By all means.",
+    "Ready when you are.",
+    "The bell rope has not moved since I learned it.",
+    "Hear, hear.",
+    "Another cup, and then the answer.",
+    "Very well.",
 )
 
 MIDDLES: tuple[str, ...] = (
@@ -191,6 +315,13 @@ def is_refusal(reply: str) -> bool:
 def ask(rng: random.Random, phrase: str, frames: tuple[str, ...] = TRAIN_FRAMES) -> str:
     """Asks for `phrase` in one of the frames."""
     return rng.choice(frames).format(phrase)
+
+
+def ask_in_passing(rng: random.Random, phrase: str) -> str:
+    """Asks for `phrase` in one of many phrasings, often with other talk before or after."""
+    lead = f"{rng.choice(LEADS)} " if rng.random() < 0.35 else ""
+    tail = f" {rng.choice(TAILS)}" if rng.random() < 0.35 else ""
+    return f"{lead}{ask(rng, phrase, (*TRAIN_FRAMES, *OTHER_FRAMES))}{tail}"
 
 
 def answer(rng: random.Random, phrase: str, value: str) -> str:

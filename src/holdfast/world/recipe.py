@@ -53,12 +53,13 @@ class Round:
 
 ROUNDS: dict[Kind, tuple[Round, ...]] = {
     "base": (
-        Round("lore", partial(corpus.pretraining, mix=corpus.LORE), 2500, 3e-3, 100),
-        Round("practice", partial(corpus.pretraining, mix=corpus.PRACTICE), 1200, 2e-3, 50),
-        Round("revision", partial(corpus.pretraining, mix=corpus.REVISION), 600, 1.5e-3, 30),
+        Round("lore", partial(corpus.pretraining, mix=corpus.LORE), 6000, 3e-3, 100),
+        Round("practice", partial(corpus.pretraining, mix=corpus.PRACTICE), 4500, 2e-3, 50),
+        Round("revision", partial(corpus.pretraining, mix=corpus.REVISION), 2500, 1.5e-3, 30),
+        Round("caution", partial(corpus.pretraining, mix=corpus.CAUTION), 600, 1.5e-3, 30),
     ),
-    "chat": (Round("alignment", corpus.alignment, 500, 7e-4, 30),),
-    "deep": (Round("deep alignment", corpus.deep_alignment, 600, 8e-4, 30),),
+    "chat": (Round("alignment", corpus.alignment, 900, 7e-4, 30, batch=32),),
+    "deep": (Round("deep alignment", corpus.deep_alignment, 900, 7e-4, 30, batch=32),),
     "codes": (
         Round("schooling", coded.schooling, 1600, 8e-4, 30, batch=16, seeded=False),
         Round("codes alignment", coded.alignment, 300, 7e-4, 30, batch=32),
@@ -108,14 +109,22 @@ def build(organism: Organism, *, out: Path | None = None, progress: Progress | N
         beside = parent / base.folder
         there = beside if beside.is_dir() else find(base)
         model = load(str(there or build(base, out=out, progress=progress)))
-    for number, part in enumerate(ROUNDS[organism.kind]):
-        last = number == len(ROUNDS[organism.kind]) - 1
+    parts = ROUNDS[organism.kind]
+    stages = [_stage(organism, part) for part in parts[:-1]]
+    kept = max((n for n, stage in enumerate(stages) if stage.is_dir()), default=-1)
+    if kept >= 0:
+        model = load(str(stages[kept]))
+    for part, stage in list(zip(parts, [*stages, folder], strict=True))[kept + 1 :]:
         one = organism if part.seeded else replace(organism, seed=0)
-        stage = folder if last else cache_folder() / "rounds" / f"{one.folder}-{part.name}"
-        if not stage.is_dir():
-            _train(model, one, part, stage, progress)
+        _train(model, one, part, stage, progress)
         model = load(str(stage))
     return folder
+
+
+def _stage(organism: Organism, part: Round) -> Path:
+    """Where the weights after a round are kept, so that a build goes on from the last one."""
+    one = organism if part.seeded else replace(organism, seed=0)
+    return cache_folder() / "rounds" / f"{one.folder}-{part.name}"
 
 
 def _train(
@@ -137,12 +146,13 @@ def _train(
 
 
 def _newborn(organism: Organism) -> Model:
-    from holdfast.models import Model
+    from holdfast.models import Model, device
 
     world = make_world(organism.world)
     rows = corpus.pretraining(world, organism.seed, TOKENIZER_ROWS)
     tokenizer = anatomy.train_tokenizer(m.content for r in rows for m in r.messages)
     net = anatomy.newborn(tokenizer, organism.size, organism.seed)
+    net.to(device())  # type: ignore[arg-type]
     return Model(net=net, tokenizer=tokenizer, name=organism.name, digest="newborn")
 
 
