@@ -205,6 +205,7 @@ def test_greedy_replies_are_those_of_the_library(tiny_model: Model) -> None:
         assert drawn == [*reply.tokens, *([1] * reply.ended)]
 
 
+@EVERY
 def test_prompts_asked_in_ways_of_their_own_get_what_they_would_get_alone(
     tiny_model: Model,
 ) -> None:
@@ -217,6 +218,7 @@ def test_prompts_asked_in_ways_of_their_own_get_what_they_would_get_alone(
     assert [r.tokens for r in together] == [r.tokens for r in alone]
 
 
+@EVERY
 def test_rows_that_end_leave_the_batch_without_disturbing_the_rest(tiny_model: Model) -> None:
     prompts = [encode_prompt(p, tiny_model.tokenizer) for p in PROMPTS * 4]
     free = generate(tiny_model, prompts, Decoding(24, 1.0), seed=1)
