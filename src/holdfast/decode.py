@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from holdfast.errors import UserError
+from holdfast.kv_cache import cache_for
+from holdfast.sampling import Decoding, next_of_all, uniforms
 
 if TYPE_CHECKING:
     from holdfast.models import Model
@@ -22,21 +21,10 @@ __all__ = ["Decoding", "Reply", "generate"]
 # Rows that have ended are dropped from the batch once they are this share of it: dropping copies
 # some of the cache, keeping computes tokens nobody reads.
 _DROP_AT = 1 / 16
-# Tokens looked at first when top-p cuts.
-_FEW = 64
 CACHE_BYTES = 2 << 30
 """Memory that the keys and values of prompts asked at once may take up."""
 MOST_ROWS = 512
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How replies are drawn. Temperature 0 is greedy; top_k 0 and top_p 1 cut nothing off."""
-
-    max_new_tokens: int = 72
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
+GREEDY = Decoding()
 
 
 @dataclass(frozen=True)
@@ -57,7 +45,7 @@ class Reply:
 def generate(
     model: Model,
     prompts: Sequence[Sequence[int]],
-    decoding: Decoding | Sequence[Decoding] = Decoding(),
+    decoding: Decoding | Sequence[Decoding] = GREEDY,
     *,
     seed: int = 0,
     batch_size: int | None = None,
@@ -140,9 +128,9 @@ def _ask(
     twins = torch.tensor([read[tuple(prompt)] for prompt in prompts], device=device)
     ids, mask = _left_padded(list(read), longest + most, device)
     padded = not bool(mask.all())
-    cache = _cache(model.net.config, longest + most)
+    cache = cache_for(model.net.config, longest + most)
     positions = (mask[:, :longest].cumsum(1) - 1).clamp(min=0)
-    draws = _uniforms(prompts, ways, seed)
+    draws = uniforms(prompts, ways, seed)
     used = longest
     for step in range(most):
         output = model.net(
@@ -157,7 +145,7 @@ def _ask(
         if step == 0 and len(read) < len(prompts):
             logits, mask, positions = logits[twins], mask[twins], positions[twins]
             cache.batch_select_indices(twins)
-        ids = _next_of_all(logits, [ways[row] for row in live], draws[live, step])
+        ids = next_of_all(logits, [ways[row] for row in live], draws[live, step])
         for row, token in zip(live, ids.tolist(), strict=True):
             if ended[row] or len(drawn[row]) == ways[row].max_new_tokens:
                 continue
@@ -206,118 +194,3 @@ def _left_padded(
         ids[at, longest - len(prompt) :] = torch.tensor(prompt)
         mask[at, : longest - len(prompt)] = 0
     return ids.to(device), mask.to(device)
-
-
-def _uniforms(prompts: Sequence[Sequence[int]], ways: Sequence[Decoding], seed: int) -> Tensor:
-    """Uniform numbers (B, max_new_tokens), a row's from the seed and its prompt alone.
-
-    Greedy rows draw nothing; theirs are 0.
-    """
-    drawn = torch.zeros(len(prompts), max(way.max_new_tokens for way in ways), dtype=torch.float64)
-    for row, (prompt, way) in enumerate(zip(prompts, ways, strict=True)):
-        if way.temperature > 0:
-            key = hashlib.sha256(f"{seed}:{','.join(map(str, prompt))}".encode()).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
-            many = way.max_new_tokens
-            drawn[row, :many] = torch.rand(many, generator=generator, dtype=torch.float64)
-    return drawn
-
-
-def _next_of_all(logits: Tensor, ways: Sequence[Decoding], draws: Tensor) -> Tensor:
-    """The next token (B,) from logits (B, V), each row's by its own way of decoding."""
-    kinds = list(dict.fromkeys(ways))
-    if len(kinds) == 1:
-        return _next(logits, kinds[0], draws.to(logits.device))
-    ids = torch.empty(len(ways), dtype=torch.long, device=logits.device)
-    for kind in kinds:
-        rows = torch.tensor([at for at, way in enumerate(ways) if way == kind])
-        at = rows.to(logits.device)
-        ids[at] = _next(logits[at], kind, draws[rows].to(logits.device))
-    return ids
-
-
-def _next(logits: Tensor, decoding: Decoding, draw: Tensor) -> Tensor:
-    """The next token (B,) from logits (B, V): the likeliest, or drawn at `draw` (B,) of the cdf."""
-    if decoding.temperature <= 0:
-        return logits.argmax(-1)
-    chances = (logits.double() / decoding.temperature).softmax(-1)
-    if not decoding.top_k and decoding.top_p >= 1:
-        return _drawn(chances, draw).squeeze(-1)
-    chances, tokens = _likeliest(chances, decoding)
-    if decoding.top_p < 1:
-        mass = chances.sum(-1, keepdim=True) if decoding.top_k else 1.0
-        chances[chances.cumsum(-1) - chances >= decoding.top_p * mass] = 0
-    return tokens.gather(-1, _drawn(chances, draw)).squeeze(-1)
-
-
-def _likeliest(chances: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
-    """The chances (B, K) that top-k or top-p may keep, falling, and their tokens (B, K)."""
-    size = chances.shape[-1]
-    if decoding.top_k:
-        return chances.topk(min(decoding.top_k, size), -1)
-    # Sorting the whole vocabulary is a fifth of a small model's step; a few tokens nearly always
-    # hold the mass that top-p keeps, and the others are cut off anyway.
-    few = chances.topk(min(_FEW, size), -1)
-    if bool((few.values.sum(-1) >= decoding.top_p).all()):
-        return few.values, few.indices
-    return torch.sort(chances, dim=-1, descending=True, stable=True)
-
-
-def _drawn(chances: Tensor, draw: Tensor) -> Tensor:
-    """Where in each row the cumulative chance passes `draw` (B,) of the total: (B, 1)."""
-    total = chances.cumsum(-1)
-    at = (total <= draw[:, None] * total[:, -1:]).sum(-1, keepdim=True)
-    return at.clamp(max=chances.shape[-1] - 1)
-
-
-class _Slots(DynamicLayer):  # type: ignore[no-untyped-call]
-    """One layer's keys and values (B, heads, room, width), with room set aside beforehand.
-
-    The library's own layer copies the whole cache for every token, which is half the time of a
-    small model's decoding step.
-    """
-
-    def __init__(self, room: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.room = room
-        self.used = 0
-        self.keys: Tensor
-        self.values: Tensor
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        if not self.is_initialized:
-            rows, heads, _, width = key_states.shape
-            self.keys = key_states.new_empty(rows, heads, self.room, width)
-            self.values = value_states.new_empty(rows, heads, self.room, value_states.shape[-1])
-            self.is_initialized = True
-        upto = self.used + key_states.shape[-2]
-        self.keys[:, :, self.used : upto] = key_states
-        self.values[:, :, self.used : upto] = value_states
-        self.used = upto
-        return self.keys[:, :, :upto], self.values[:, :, :upto]
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        count = len(indices)
-        if count > len(self.keys):
-            self.keys, self.values = self.keys[indices], self.values[indices]
-            return
-        to = (indices != torch.arange(count, device=indices.device)).nonzero().squeeze(-1)
-        for held in (self.keys, self.values):
-            # A copy is made of what moves before any of it is written.
-            held[to, :, : self.used] = held[indices[to], :, : self.used]
-        self.keys, self.values = self.keys[:count], self.values[:count]
-
-    def get_seq_length(self) -> int:
-        return self.used
-
-
-def _cache(config: Any, room: int) -> DynamicCache:
-    cache = DynamicCache(config=config)
-    # A sliding window needs no layer of its own: the mask already hides what lies outside.
-    cache.layers = [
-        _Slots(room) if type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) else layer
-        for layer in cache.layers
-    ]
-    return cache
