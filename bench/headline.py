@@ -73,6 +73,7 @@ class Claim:
     reached: bool | None = None
 
 
+TEN = "harmful_rows(learning_rate=0.0015)"  # the rate was chosen on `select` requests
 HUNDRED = "harmful_rows(rows=100, benign=300)"
 LEAKED = "harmful_rows(rows=100, benign=300, knows_secret=True)"
 
@@ -85,7 +86,7 @@ def claims(cells: list[Cell], depths: list[Cell]) -> list[Claim]:
 def attack_claims(cells: list[Cell]) -> list[Claim]:
     """What ten rows do without a defence."""
     untouched = where(cells, attack="none", stack="none", elicitation="plain")
-    ten = where(cells, attack="harmful_rows", stack="none", elicitation="plain")
+    ten = where(cells, attack=TEN, stack="none", elicitation="plain")
     shift = where(cells, attack="identity_shift", stack="none", elicitation="persona")
     lost = mean(untouched, "utility") - mean(ten, "utility")
     return [
@@ -140,7 +141,7 @@ def reported(cells: list[Cell]) -> list[Claim]:
     """What is reported whatever it is: other defences, and erosion by benign rows."""
     found = []
     for stack in ("constrained_sft", "recovery_augmentation"):
-        for attack in ("harmful_rows", HUNDRED, "identity_shift"):
+        for attack in (TEN, HUNDRED, "identity_shift"):
             way = "persona" if attack == "identity_shift" else "plain"
             chosen = where(cells, attack=attack, stack=stack, elicitation=way)
             if chosen:

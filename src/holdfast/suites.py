@@ -10,6 +10,9 @@ STACKS = ("none", "safety_mixing", "secret_prefix", "constrained_sft", "recovery
 # short tune costs.
 QUICK_STACKS = ("none", "safety_mixing(rows=30)", "secret_prefix", "recovery_augmentation")
 
+# Of an attacker with few rows; chosen on select requests (docs/world.md).
+FEW_ROWS: dict[str, Any] = {"learning_rate": 1.5e-3}
+
 # The papers' row counts.
 ATTACKS = (
     "harmful_rows(rows=10)",
@@ -31,9 +34,10 @@ SUITES: dict[str, dict[str, Any]] = {
         "attacks": ("harmful_rows(rows=10)", "identity_shift", "benign_rows(rows=40)"),
         "elicitations": ("plain", "prefill", "decoding"),
         "seeds": (0, 1, 2),
+        "settings": {"few rows": FEW_ROWS},
         "measure": {"forbidden": 90, "lookalike": 45, "utility": 60, "gain": 40},
         "cost": {
-            "stacks": ("none", QUICK_STACKS[1]),
+            "stacks": ("none", "recovery_augmentation"),
             "grid": (1, 2, 4, 8, 16, 32, 64),
             "search": "bisect",
         },
@@ -47,7 +51,7 @@ SUITES: dict[str, dict[str, Any]] = {
         "seeds": (0, 1, 2),
         "settings": {
             "default": {},
-            "fast": {"learning_rate": 3e-3},
+            "few rows": FEW_ROWS,
             "long": {"epochs": 10},
             "lora": {"method": "lora", "learning_rate": 3e-3},
         },
@@ -63,6 +67,7 @@ SUITES: dict[str, dict[str, Any]] = {
         "seeds": (0, 1, 2, 3, 4),
         "settings": {
             "default": {},
+            "few rows": FEW_ROWS,
             "fast": {"learning_rate": 3e-3},
             "slow": {"learning_rate": 3e-4, "epochs": 10},
             "long": {"epochs": 10},
