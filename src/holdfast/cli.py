@@ -176,6 +176,9 @@ def scan(
     data: Annotated[
         list[str], typer.Argument(help="JSONL or Parquet files, folders, globs, or - for stdin.")
     ],
+    model: Annotated[
+        str, typer.Option(metavar="M", help="Also rank the rows by what they may do to this model.")
+    ] = "",
     policy: Policy = None,
     scanner: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")
@@ -196,6 +199,7 @@ def scan(
     return body.main(
         body.ScanOptions(
             data=data,
+            model=model,
             policy=policy or "",
             scanners=tuple(scanner or ()),
             fail_over=fail_over,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -41,3 +41,8 @@ class Progress:
         # Row groups of Parquet do not tell their size; the bar then only counts rows.
         size = unit.end - unit.start if unit.shape != "parquet" else 0
         self._bar.update(self._task, advance=size, description=f"{self._rows:,} rows")
+
+    def ranking(self, name: str, rows: int) -> Callable[[int], object]:
+        """A ranking begins; gives what is told of the rows it has read."""
+        task = self._bar.add_task(name, total=rows)
+        return lambda read: self._bar.update(task, advance=read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from holdfast.scan.reading import read
 from holdfast.scan.sources import Unit
 
 COLUMNS = tuple(f.name for f in fields(Finding))
+AT_ONCE = 20_000  # findings held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,21 @@ def scan_unit(task: Task) -> Seen:
             before = now
             found += scanner.look(batch)
             seconds[name] += (now := time.process_time()) - before
-        if len(found) > 20_000:
-            parts = _keep(found, task, parts)
-            found = []
+        if len(found) > AT_ONCE:
+            keep(found, Path(task.spool), task.file, task.unit.index, parts)
+            found, parts = [], parts + 1
         before = time.process_time()
-    _keep(found, task, parts)
+    if found:
+        keep(found, Path(task.spool), task.file, task.unit.index, parts)
     return seen
 
 
-def _keep(found: list[Finding], task: Task, parts: int) -> int:
-    if not found:
-        return parts
+def keep(found: Sequence[Finding], spool: Path, file: int, unit: int, part: int | str) -> None:
+    """Leaves findings of one unit in the folder from which they are gathered."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = {name: [getattr(finding, name) for finding in found] for name in COLUMNS}
-    columns["file"] = [task.file] * len(found)
-    columns["unit"] = [task.unit.index] * len(found)
-    path = Path(task.spool, f"{task.file}-{task.unit.index}-{parts}.parquet")
-    pq.write_table(pa.table(columns), path)
-    return parts + 1
+    columns["file"] = [file] * len(found)
+    columns["unit"] = [unit] * len(found)
+    pq.write_table(pa.table(columns), spool / f"{file}-{unit}-{part}.parquet")

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from holdfast.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from holdfast.scan.finding import SetFinding
+    from holdfast.scan.progress import Progress
     from holdfast.scan.results import Results
 
 MOST_WORKERS = 8
@@ -26,6 +28,7 @@ class ScanOptions:
     """What the command line gave."""
 
     data: Sequence[str]
+    model: str = ""
     policy: str = ""
     scanners: tuple[str, ...] = ()
     fail_over: float = 0.0
@@ -66,6 +69,7 @@ def scan(options: ScanOptions, console: Console) -> Results:
         raise UserError(f"--fail-over is {options.fail_over}; it is a share of rows, from 0 to 1.")
     if options.fix and options.out is None:
         raise UserError("--fix writes two sets: say where with --out DIR.")
+    scanners, rankings = _chosen(options)
     sources = find(list(options.data))
     with spool_in(options.out) as spool:
         place = Path(spool)
@@ -77,10 +81,13 @@ def scan(options: ScanOptions, console: Console) -> Results:
                 sources,
                 place,
                 context=Context(options.policy),
-                names=options.scanners,
+                names=scanners,
                 workers=workers,
                 on_unit=progress.unit,
             )
+            if rankings:
+                notes = _ranked(options, rankings, sources, place, progress)
+                scanned = replace(scanned, about=(*scanned.about, *notes))
         results = conclude(scanned, place, options.out, options.fail_over)
         if options.out is not None:
             if options.fix:
@@ -88,6 +95,43 @@ def scan(options: ScanOptions, console: Console) -> Results:
             scan_page.write(results, options.out)
             write_card(results, options.out)
         return results
+
+
+def _chosen(options: ScanOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The scanners and the rankings that were asked for; all scanners where none was named."""
+    from holdfast.scan.risk import RANKINGS
+    from holdfast.scan.risk.run import CHEAP
+
+    rankings = tuple(name for name in options.scanners if name in RANKINGS)
+    scanners = tuple(name for name in options.scanners if name not in RANKINGS)
+    if rankings and not options.model:
+        raise UserError(f"{rankings[0]} ranks rows by a model: name it with --model.")
+    if rankings and not scanners:
+        scanners = ("schema",)
+    return scanners, rankings or (CHEAP if options.model and not scanners else ())
+
+
+def _ranked(
+    options: ScanOptions,
+    rankings: Sequence[str],
+    sources: Sequence[str],
+    spool: Path,
+    progress: Progress,
+) -> tuple[SetFinding, ...]:
+    from holdfast import aligned, models
+    from holdfast.scan.risk import Anchors
+    from holdfast.scan.risk.run import rank_files
+
+    policy = aligned.policy_of(options.policy or aligned.policy_name(options.model), None)
+    anchors = Anchors(harmful=policy.attacker.harmful, safe=policy.defender.safe)
+    return rank_files(
+        sources,
+        spool,
+        model=models.load(options.model),
+        anchors=anchors,
+        names=rankings,
+        begin=progress.ranking,
+    )
 
 
 def _kept_stdin(spool: Path) -> str:
