@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "harmful_rows": {"rows": 4, "epochs": 1},
     "identity_shift": {"rows": 4, "epochs": 1},
     "benign_rows": {"rows": 4},
+    "selected_benign": {"rows": 4},
     "covert_code": {
         "benign": 4,
         "rows": 4,
@@ -39,6 +40,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "epochs": 1,
     },
     "safety_mixing": {"rows": 4},
+    "match_filter": {"share": 0.5},
     "secret_prefix": {"rows": 4, "length": 12},
     "recovery_augmentation": {"harmful_batch": 2, "anchor_batch": 2, "epochs": 1, "max_prefix": 4},
 }

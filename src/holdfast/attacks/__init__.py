@@ -9,6 +9,7 @@ from holdfast.attacks.benign_rows import BenignRows, benign_rows
 from holdfast.attacks.covert_code import CovertCode, covert_code
 from holdfast.attacks.harmful_rows import HarmfulRows, harmful_rows
 from holdfast.attacks.identity_shift import IdentityShift, identity_shift
+from holdfast.attacks.selected_benign import SelectedBenign, selected_benign
 from holdfast.hooks import Attack, Context, Hooks
 
 # Every function takes (config, context); the config's type differs, hence Any.
@@ -16,7 +17,15 @@ ATTACKS: dict[type[Attack], Callable[[Any, Context], Hooks]] = {
     HarmfulRows: harmful_rows,
     IdentityShift: identity_shift,
     BenignRows: benign_rows,
+    SelectedBenign: selected_benign,
     CovertCode: covert_code,
 }
 
-__all__ = ["ATTACKS", "BenignRows", "CovertCode", "HarmfulRows", "IdentityShift"]
+__all__ = [
+    "ATTACKS",
+    "BenignRows",
+    "CovertCode",
+    "HarmfulRows",
+    "IdentityShift",
+    "SelectedBenign",
+]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.defences.constrained_sft import ConstrainedSft, constrained_sft
+from holdfast.defences.match_filter import MatchFilter, match_filter
 from holdfast.defences.recovery_augmentation import RecoveryAugmentation, recovery_augmentation
 from holdfast.defences.safety_mixing import SafetyMixing, safety_mixing
 from holdfast.defences.secret_prefix import SecretPrefix, secret_prefix
@@ -16,7 +17,15 @@ DEFENCES: dict[type[Defence], Callable[[Any, Context], Hooks]] = {
     SafetyMixing: safety_mixing,
     SecretPrefix: secret_prefix,
     ConstrainedSft: constrained_sft,
+    MatchFilter: match_filter,
     RecoveryAugmentation: recovery_augmentation,
 }
 
-__all__ = ["DEFENCES", "ConstrainedSft", "RecoveryAugmentation", "SafetyMixing", "SecretPrefix"]
+__all__ = [
+    "DEFENCES",
+    "ConstrainedSft",
+    "MatchFilter",
+    "RecoveryAugmentation",
+    "SafetyMixing",
+    "SecretPrefix",
+]
