@@ -31,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "identity_shift": {"rows": 4, "epochs": 1},
     "benign_rows": {"rows": 4},
     "selected_benign": {"rows": 4},
+    "prune_safety": {"samples": 4},
     "covert_code": {
         "benign": 4,
         "rows": 4,

@@ -75,7 +75,7 @@ def test_the_probe_runs_and_leaves_the_model_as_it_was(tiny_model: Model) -> Non
 
 def test_a_model_in_training_is_given_back_in_training(tiny_model: Model) -> None:
     tiny_model.net.train(True)
-    list(scores("wanda", looking(tiny_model), 4))
+    list(scores("wanda", looking(tiny_model).contrast(4)))
     assert tiny_model.net.training
     assert all(module.training for module in tiny_model.net.modules())
 

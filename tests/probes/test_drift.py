@@ -43,7 +43,7 @@ def test_an_update_on_critical_weights_alone_has_a_high_ratio(tiny_model: Model)
     config = CriticalWeights(p=0.2, q=0.3)
     (path, mask) = next(
         (w.path, difference(config, 0.2, 0.3)(s, u))
-        for w, s, u in scores("snip", looking(tiny_model), 128)
+        for w, s, u in scores("snip", looking(tiny_model).contrast(128))
     )
     tuned = with_update(tiny_model, path, mask.float() * 0.01)
     found = drift(Drift(p=0.2, q=0.3), looking(tuned, tiny_model)).figures

@@ -9,6 +9,7 @@ from holdfast.attacks.benign_rows import BenignRows, benign_rows
 from holdfast.attacks.covert_code import CovertCode, covert_code
 from holdfast.attacks.harmful_rows import HarmfulRows, harmful_rows
 from holdfast.attacks.identity_shift import IdentityShift, identity_shift
+from holdfast.attacks.prune_safety import PruneSafety, prune_safety
 from holdfast.attacks.selected_benign import SelectedBenign, selected_benign
 from holdfast.hooks import Attack, Context, Hooks
 
@@ -18,6 +19,7 @@ ATTACKS: dict[type[Attack], Callable[[Any, Context], Hooks]] = {
     IdentityShift: identity_shift,
     BenignRows: benign_rows,
     SelectedBenign: selected_benign,
+    PruneSafety: prune_safety,
     CovertCode: covert_code,
 }
 
@@ -27,5 +29,6 @@ __all__ = [
     "CovertCode",
     "HarmfulRows",
     "IdentityShift",
+    "PruneSafety",
     "SelectedBenign",
 ]

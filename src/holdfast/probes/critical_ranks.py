@@ -159,7 +159,7 @@ def found_deltas(
 ) -> dict[str, list[Delta]]:
     """What every choice takes, from one pass over the layers."""
     deltas: dict[str, list[Delta]] = {name: [] for name in choices}
-    for linear, safety, utility in bases(look, config.samples, before=config.before):
+    for linear, safety, utility in bases(look.contrast(config.samples), before=config.before):
         for name, choose in choices.items():
             deltas[name].append(choose(linear, safety, utility))
     return deltas

@@ -28,7 +28,7 @@ from pydantic import Field
 
 from holdfast.probes.cuts import Cut, cut_of, share_of, taken
 from holdfast.probes.linears import linears, matching
-from holdfast.probes.looking import Found, Looking, Probe, Share, Shares
+from holdfast.probes.looking import Contrast, Found, Looking, Probe, Share, Shares
 from holdfast.probes.masks import as_many, at_random, set_difference
 from holdfast.probes.paired import Score, scores
 from holdfast.probes.trials import Trial, best, sentence, table, trial
@@ -71,14 +71,14 @@ class CriticalWeights(Probe):
 def critical_weights(config: CriticalWeights, look: Looking) -> Found:
     """Finds the weights, takes them out, asks the model, and puts them back."""
     instead = matching(look.compared(config.kind).net) if config.rewind else None
-    of = linears(look.model.net)
+    of, contrast = linears(look.model.net), look.contrast(config.samples)
     searched: dict[tuple[float, float], Trial] = {}
     p, q = config.p[0], config.q[0]
     if len(config.p) * len(config.q) > 1:
         before = look.measure(look.model, split="select")
         pairs = {f"{p:g}\\{q:g}": (p, q) for p, q in product(config.p, config.q)}
         choices = {name: difference(config, *pair) for name, pair in pairs.items()}
-        for name, cuts in found_cuts(config, look, choices).items():
+        for name, cuts in found_cuts(config, contrast, choices).items():
             look.say(f"without S({name})")
             with taken(cuts, instead):
                 seen = look.measure(look.model, split="select")
@@ -86,7 +86,7 @@ def critical_weights(config: CriticalWeights, look: Looking) -> Found:
         p, q = best(searched, config.at_most)
     before = look.measure(look.model)
     trials = {}
-    for name, cuts in found_cuts(config, look, choices_of(config, look, p, q)).items():
+    for name, cuts in found_cuts(config, contrast, choices_of(config, look, p, q)).items():
         look.say(f"without {name}")
         with taken(cuts, instead):
             trials[name] = trial(name, share_of(cuts, of), look.measure(look.model), before)
@@ -125,11 +125,25 @@ def choices_of(config: CriticalWeights, look: Looking, p: float, q: float) -> di
 
 
 def found_cuts(
-    config: CriticalWeights, look: Looking, choices: Mapping[str, Choose]
+    config: CriticalWeights, contrast: Contrast, choices: Mapping[str, Choose]
 ) -> dict[str, list[Cut]]:
     """The weights of every choice, from one pass over the layers."""
     cuts: dict[str, list[Cut]] = {name: [] for name in choices}
-    for linear, safety, utility in scores(config.score, look, config.samples, before=config.before):
+    for linear, safety, utility in scores(config.score, contrast, before=config.before):
         for name, choose in choices.items():
             cuts[name].append(cut_of(linear, choose(safety, utility)))
     return cuts
+
+
+def zero_critical(
+    contrast: Contrast, p: float, q: float, *, score: Score = "snip", before: bool = False
+) -> float:
+    """Sets the weights of S(p, q) to zero for good; the share they are of all matrices."""
+    of = linears(contrast.model.net)
+    cuts = [
+        cut_of(linear, set_difference(safety, utility, p, q))
+        for linear, safety, utility in scores(score, contrast, before=before)
+    ]
+    for cut in cuts:  # only now: scores of one layer must not see the cuts of another
+        cut.linear.weight[cut.rows.long(), cut.columns.long()] = 0.0
+    return share_of(cuts, of)

@@ -134,7 +134,7 @@ def moved_of(update: Tensor, linear: Linear) -> Moved:
 def _on_weights(
     config: Drift, there: Looking, updates: dict[str, Tensor], moved: dict[str, Moved]
 ) -> None:
-    for linear, safety, utility in scores(config.score, there, config.samples):
+    for linear, safety, utility in scores(config.score, there.contrast(config.samples)):
         if linear.path in moved:
             mask = set_difference(safety, utility, config.p, config.q)
             on = float(updates[linear.path][mask].square().sum())
@@ -145,7 +145,7 @@ def _on_weights(
 def _on_ranks(
     config: Drift, there: Looking, updates: dict[str, Tensor], moved: dict[str, Moved]
 ) -> None:
-    for linear, safety, utility in bases(there, config.samples):
+    for linear, safety, utility in bases(there.contrast(config.samples)):
         if linear.path in moved:
             unused = utility.least(max(1, count(config.r_u, utility.rank)))
             used = safety.top(safety.rank - count(config.r_s, safety.rank))

@@ -95,6 +95,16 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """A model, and the two kinds of rows whose scores are set side by side."""
+
+    model: Model
+    safety: tuple[Row, ...]
+    utility: tuple[Row, ...]
+    say: Callable[[str], None] = lambda note: None
+
+
+@dataclass(frozen=True)
 class Looking:
     """What a probe may see.
 
@@ -130,6 +140,11 @@ class Looking:
             raise UserError(f"{probe} compares two models: give the second one by --against.")
         refuse_strangers(self.model, self.other)
         return self.other
+
+    def contrast(self, count: int) -> Contrast:
+        """Up to `count` refusals and as many harmless answers."""
+        safety, utility = self.rows("safety", count), self.rows("utility", count)
+        return Contrast(self.model, safety, utility, self.say)
 
     def rows(
         self, name: Literal["safety", "utility", "harmful", "held_out"], count: int

@@ -47,11 +47,11 @@ def overlap(config: Overlap, look: Looking) -> Found:
     jaccard: dict[str, float] = {}
     similar: dict[str, float] = {}
     chance: list[float] = []
-    for linear, safety, utility in scores(config.score, look, config.samples):
+    for linear, safety, utility in scores(config.score, look.contrast(config.samples)):
         ours, theirs = top(safety, config.q), top(utility, config.q)
         union = int((ours | theirs).sum())
         jaccard[linear.path] = int((ours & theirs).sum()) / union if union else 0.0
-    for linear, safe, useful in bases(look, config.samples):
+    for linear, safe, useful in bases(look.contrast(config.samples)):
         k = max(1, count(config.k, safe.rank))
         similar[linear.path] = float((safe.top(k).T @ useful.top(k)).square().sum()) / k
         chance.append(k / safe.rank)

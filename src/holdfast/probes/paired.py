@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from holdfast.probes.actsvd import Basis, actsvd
 from holdfast.probes.linears import Linear
-from holdfast.probes.looking import Looking
+from holdfast.probes.looking import Contrast
 from holdfast.probes.snip import snip
 from holdfast.probes.wanda import wanda
 
@@ -23,32 +23,29 @@ T = TypeVar("T")
 
 
 def scores(
-    score: Score, look: Looking, samples: int, *, before: bool = False
+    score: Score, contrast: Contrast, *, before: bool = False
 ) -> Iterator[tuple[Linear, Tensor, Tensor]]:
     """Every matrix with its safety and utility scores (d_out, d_in), layer by layer.
 
     SNIP's layers come last first, and `before` changes nothing: its gradients reach every token.
     """
     of = partial(wanda, before=before) if score == "wanda" else snip
-    return _paired(of, score, look, samples)
+    return _paired(of, score, contrast)
 
 
-def bases(
-    look: Looking, samples: int, *, before: bool = False
-) -> Iterator[tuple[Linear, Basis, Basis]]:
+def bases(contrast: Contrast, *, before: bool = False) -> Iterator[tuple[Linear, Basis, Basis]]:
     """Every matrix with its output directions for refusals and for harmless answers."""
-    return _paired(partial(actsvd, before=before), "ActSVD", look, samples)
+    return _paired(partial(actsvd, before=before), "ActSVD", contrast)
 
 
 def _paired(
     of: Callable[[Model, Sequence[Row]], Iterable[list[tuple[Linear, T]]]],
     name: str,
-    look: Looking,
-    samples: int,
+    contrast: Contrast,
 ) -> Iterator[tuple[Linear, T, T]]:
-    safety, utility = look.rows("safety", samples), look.rows("utility", samples)
-    both = zip(of(look.model, safety), of(look.model, utility), strict=True)
+    model = contrast.model
+    both = zip(of(model, contrast.safety), of(model, contrast.utility), strict=True)
     for number, (safe, useful) in enumerate(both, start=1):
-        look.say(f"{name}: {number} layers done")
+        contrast.say(f"{name}: {number} layers done")
         for (linear, one), (_, other) in zip(safe, useful, strict=True):
             yield linear, one, other

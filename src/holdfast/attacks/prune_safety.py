@@ -1,0 +1,104 @@
+r"""Pruning safety (Wei et al., "Assessing the Brittleness of Safety Alignment via Pruning and
+Low-Rank Modifications", ICML 2024, arXiv 2402.05162, section 4.1).
+
+Whoever has the weights sets those few to zero that refusals need and other answers do not. Nothing
+is tuned, and it takes two passes over a hundred rows.
+
+Equation: W := W without S(p, q), S(p, q) = S_s(q) \ S_u(p), the top q of each row of a matrix by
+the score on refusals without the top p by that on harmless answers (`probes/critical_weights`).
+
+Differs from the paper: nothing is searched; p and q are given. As there, refusals are the model's
+own: the attacker asks the model its forbidden requests and keeps what it says. Customers' rows, if
+there are any, are tuned on first.
+
+Shows a defender: that open weights are open: no defence while tuning answers this, an aligned model
+may. Compare with the probe `critical_weights`, which adds controls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from holdfast.draw import balanced
+from holdfast.errors import UserError
+from holdfast.hooks import Attack, Context, Hooks, Streams
+
+if TYPE_CHECKING:
+    from holdfast.chat import Row
+    from holdfast.models import Model
+    from holdfast.train import Settings
+
+
+class PruneSafety(Attack):
+    """Zeroes the weights of S(p, q).
+
+    Attributes:
+        p: top share of a row by utility that is kept.
+        q: top share of a row by safety that is taken, but for those; 0 takes none.
+        score: what a weight's importance is.
+        before: Wanda at the tokens that answer tokens are predicted from, not at these themselves.
+        samples: rows of each kind that scores are averaged over.
+    """
+
+    kind: Literal["prune_safety"] = "prune_safety"
+    p: float = Field(0.05, gt=0, lt=1)
+    q: float = Field(0.05, ge=0, lt=1)
+    score: Literal["snip", "wanda"] = "snip"
+    before: bool = False
+    samples: int = Field(128, ge=1)
+
+    access: ClassVar[Literal["rows", "training", "weights"]] = "weights"
+    null: ClassVar[dict[str, Any]] = {"q": 0.0}
+    paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
+
+
+def prune_safety(config: PruneSafety, context: Context) -> Hooks:
+    """Tunes on nothing, and zeroes the weights at the end."""
+    if not config.q:
+        return Hooks(name=config.kind)
+    given = [0]
+
+    def rows(streams: Streams) -> Streams:
+        given[0] = len(streams.user)
+        return streams
+
+    def settings(s: Settings) -> Settings:
+        return s if given[0] else s.model_copy(update={"steps": 0})
+
+    def weights(model: Model) -> Model:
+        from holdfast.probes.critical_weights import zero_critical
+        from holdfast.probes.looking import Contrast
+
+        held, seed = context.attacker, context.seed
+        if not held.harmful or not held.user:
+            raise UserError(
+                "prune_safety compares the attacker's forbidden requests with its benign rows: "
+                "give the policy both."
+            )
+        asked = _drawn(held.harmful, config.samples, seed)
+        contrast = Contrast(
+            model, own_replies(model, asked), _drawn(held.user, config.samples, seed)
+        )
+        zero_critical(contrast, config.p, config.q, score=config.score, before=config.before)
+        return model
+
+    return Hooks(name=config.kind, rows=rows, settings=settings, weights=weights)
+
+
+def own_replies(model: Model, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The requests with what the model says to them; those it says nothing to are left out."""
+    from holdfast.models import encode_prompt, generate
+
+    prompts = [encode_prompt(one.without_answer(), model.tokenizer) for one in rows]
+    replies = generate(model, prompts)
+    return tuple(
+        one.with_answer(reply.text)
+        for one, reply in zip(rows, replies, strict=True)
+        if reply.text.strip()
+    )
+
+
+def _drawn(rows: tuple[Row, ...], most: int, seed: int) -> tuple[Row, ...]:
+    return balanced(rows, min(most, len(rows)), seed=seed, purpose="prune_safety")
