@@ -42,6 +42,8 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "safety_mixing": {"rows": 4},
     "match_filter": {"share": 0.5},
+    "lota": {"calibration": 0.5},
+    "avoid_critical": {"samples": 4},
     "secret_prefix": {"rows": 4, "length": 12},
     "recovery_augmentation": {"harmful_batch": 2, "anchor_batch": 2, "epochs": 1, "max_prefix": 4},
 }

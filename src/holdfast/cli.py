@@ -145,6 +145,9 @@ def tune(
     rows: Annotated[Path, typer.Argument(help="Conversations to tune on, as JSONL.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the tuned model.")],
     stack: Stack = None,
+    adapt: Annotated[
+        str, typer.Option(metavar="HOW", help="full, lora, or lota: which weights may move.")
+    ] = "full",
     sets: Sets = None,
     policy: Policy = None,
     base: Annotated[
@@ -162,10 +165,45 @@ def tune(
             rows=rows,
             out=out,
             stack=stack or "none",
+            adapt=adapt,
             sets=tuple(sets or ()),
             policy=policy,
             base=base,
             chat_template=chat_template,
+            json=as_json,
+        )
+    )
+
+
+@app.command()
+def merge(
+    base: Annotated[str, typer.Argument(help="The model that all tunes started from.")],
+    tuned: Annotated[
+        list[str], typer.Argument(help="Folders of tuned models, or files of task vectors.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Merged model; its task vector if .safetensors.")
+    ],
+    how: Annotated[str, typer.Option(help="arithmetic, ties or dare.")] = "arithmetic",
+    weight: Annotated[
+        list[float] | None, typer.Option(help="Factor of each in turn; a negative one forgets.")
+    ] = None,
+    density: Annotated[float, typer.Option(help="Share of entries that ties, dare keep.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of what dare drops.")] = 0,
+    as_json: Json = False,
+) -> int:
+    """Merge what several tunes added to one model, or save it as a task vector."""
+    from holdfast.verbs import merge as body
+
+    return body.main(
+        body.MergeOptions(
+            base=base,
+            tuned=tuple(tuned),
+            out=out,
+            how=body.how_of(how),
+            weights=tuple(weight or ()),
+            density=density,
+            seed=seed,
             json=as_json,
         )
     )

@@ -169,10 +169,12 @@ class Defence(Method):
         stage: align (before the attacker has the model), tune (how rows of a customer are trained
             on), repair (after tuning) or serve (around the deployed model).
         keeps_secret: whether it rests on something that may leak, such as a prefix.
+        needs_rows: whether it draws on the defender's rows.
     """
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]]
     keeps_secret: ClassVar[bool] = False
+    needs_rows: ClassVar[bool] = True
 
 
 def compose(*hooks: Hooks) -> Hooks:

@@ -154,7 +154,8 @@ def save(model: Model, folder: str | Path, *, dtype: torch.dtype | None = None) 
     try:
         part.mkdir(parents=True)
         net = model.net if dtype is None else nn.Module.to(copy.deepcopy(model.net), dtype)
-        net.save_pretrained(part)
+        with _quietly():
+            net.save_pretrained(part)
         model.tokenizer.save_pretrained(part)
         if not folder.exists():
             part.rename(folder)

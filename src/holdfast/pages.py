@@ -52,7 +52,6 @@ MEANS = {
 }
 MADE = "<!-- Made by `make docs` from the code. Change the code, not this page. -->"
 TREE_START, TREE_END = "<!-- tree -->", "<!-- /tree -->"
-LISTED = ("attacks", "defences", "elicit", "judges", "report", "stats", "verbs", "world")
 
 
 def main(root: Path) -> None:
@@ -236,14 +235,14 @@ def with_tree(readme: str) -> str:
 
 
 def tree() -> str:
-    """Every module of the package with its purpose; folders of methods by their own line."""
+    """Every module and folder of the package with its purpose."""
     package = Path(__file__).parent
     lines = ["src/holdfast/"]
     for file in sorted(package.glob("*.py")):
         if file.name != "__init__.py":
             lines.append(f"  {file.name:<18} {purpose(file)}")
-    for name in LISTED:
-        lines.append(f"  {name + '/':<18} {purpose(package / name / '__init__.py')}")
+    for inside in sorted(package.glob("*/__init__.py")):
+        lines.append(f"  {inside.parent.name + '/':<18} {purpose(inside)}")
     return "\n".join(lines)
 
 

@@ -22,6 +22,7 @@ class TuneOptions:
     """The command line of `holdfast tune`.
 
     Attributes:
+        adapt: Which weights may move: full, lora (low rank) or lota (a sparse tenth).
         sets: `key=value` of `train.Settings`.
         policy: Where the defender's rows come from; that of its world for an organism.
         base: The model before alignment, for the defences that ask for it.
@@ -32,6 +33,7 @@ class TuneOptions:
     rows: Path
     out: Path
     stack: str = "none"
+    adapt: str = "full"
     sets: tuple[str, ...] = ()
     policy: str | None = None
     base: str | None = None
@@ -52,8 +54,9 @@ def main(options: TuneOptions) -> int:
     from holdfast.hooks import Streams, compose
 
     rows = read_rows(options.rows)
-    settings = settings_of(options.sets)
-    defences = _allowed(methods.stack_of(options.stack))
+    stack, sets = adapted(options)
+    settings = settings_of(sets)
+    defences = _allowed(methods.stack_of(stack))
     _refuse_overwriting(options.out)
     start = models.load(options.model, chat_template=options.chat_template)
     context = _context(options, start, defences, settings.seed)
@@ -80,6 +83,21 @@ def main(options: TuneOptions) -> int:
     checkpoint.unlink(missing_ok=True)
     _say(options, len(rows), tuned)
     return 0
+
+
+def adapted(options: TuneOptions) -> tuple[str, tuple[str, ...]]:
+    """Stack and settings with the way of adapting in them.
+
+    Raises:
+        UserError: there is no such way.
+    """
+    if options.adapt == "full":
+        return options.stack, options.sets
+    if options.adapt == "lora":
+        return options.stack, ("method=lora", *options.sets)
+    if options.adapt == "lota":
+        return ("lota" if options.stack == "none" else f"{options.stack}+lota"), options.sets
+    raise UserError(f"--adapt {options.adapt}: choose full, lora or lota.")
 
 
 def settings_of(sets: Sequence[str]) -> Settings:
@@ -129,11 +147,12 @@ def _context(options: TuneOptions, start: Model, defences: Sequence[Defence], se
 
     canary = options.model.startswith("canary:")
     base = options.base or (aligned.base_of(options.model) if defences else "")
-    if defences and options.policy is None and not canary:
+    drawn = [d for d in defences if d.needs_rows]
+    if drawn and options.policy is None and not canary:
         raise UserError(
             f"{options.stack} needs the defender's rows: name a policy that has some (--policy)."
         )
-    named = policy.load(options.policy or aligned.policy_name(options.model)) if defences else None
+    named = policy.load(options.policy or aligned.policy_name(options.model)) if drawn else None
     return Context(
         aligned=start,
         base=models.load(base) if base else None,

@@ -68,7 +68,7 @@ def prune_safety(config: PruneSafety, context: Context) -> Hooks:
         return s if given[0] else s.model_copy(update={"steps": 0})
 
     def weights(model: Model) -> Model:
-        from holdfast.probes.critical_weights import zero_critical
+        from holdfast.probes.critical import critical
         from holdfast.probes.looking import Contrast
 
         held, seed = context.attacker, context.seed
@@ -81,7 +81,10 @@ def prune_safety(config: PruneSafety, context: Context) -> Hooks:
         contrast = Contrast(
             model, own_replies(model, asked), _drawn(held.user, config.samples, seed)
         )
-        zero_critical(contrast, config.p, config.q, score=config.score, before=config.before)
+        for linear, mask in critical(
+            contrast, config.p, config.q, score=config.score, before=config.before
+        ):
+            linear.weight[mask] = 0.0
         return model
 
     return Hooks(name=config.kind, rows=rows, settings=settings, weights=weights)

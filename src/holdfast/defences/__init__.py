@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from holdfast.defences.avoid_critical import AvoidCritical, avoid_critical
 from holdfast.defences.constrained_sft import ConstrainedSft, constrained_sft
+from holdfast.defences.lota import Lota, lota
 from holdfast.defences.match_filter import MatchFilter, match_filter
 from holdfast.defences.recovery_augmentation import RecoveryAugmentation, recovery_augmentation
 from holdfast.defences.safety_mixing import SafetyMixing, safety_mixing
@@ -18,12 +20,16 @@ DEFENCES: dict[type[Defence], Callable[[Any, Context], Hooks]] = {
     SecretPrefix: secret_prefix,
     ConstrainedSft: constrained_sft,
     MatchFilter: match_filter,
+    Lota: lota,
+    AvoidCritical: avoid_critical,
     RecoveryAugmentation: recovery_augmentation,
 }
 
 __all__ = [
     "DEFENCES",
+    "AvoidCritical",
     "ConstrainedSft",
+    "Lota",
     "MatchFilter",
     "RecoveryAugmentation",
     "SafetyMixing",

@@ -133,17 +133,3 @@ def found_cuts(
         for name, choose in choices.items():
             cuts[name].append(cut_of(linear, choose(safety, utility)))
     return cuts
-
-
-def zero_critical(
-    contrast: Contrast, p: float, q: float, *, score: Score = "snip", before: bool = False
-) -> float:
-    """Sets the weights of S(p, q) to zero for good; the share they are of all matrices."""
-    of = linears(contrast.model.net)
-    cuts = [
-        cut_of(linear, set_difference(safety, utility, p, q))
-        for linear, safety, utility in scores(score, contrast, before=before)
-    ]
-    for cut in cuts:  # only now: scores of one layer must not see the cuts of another
-        cut.linear.weight[cut.rows.long(), cut.columns.long()] = 0.0
-    return share_of(cuts, of)

@@ -158,13 +158,12 @@ def _newborn(organism: Organism) -> Model:
 
 def _write(model: Model, folder: Path, facts: dict[str, Any]) -> None:
     """Saves in fp16 under a temporary name, then renames."""
-    from torch import nn
+    import torch
+
+    from holdfast.models import save
 
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    nn.Module.half(model.net)
-    model.net.save_pretrained(part)
-    model.tokenizer.save_pretrained(part)
+    save(model, part, dtype=torch.float16)
     (part / "recipe.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     part.rename(folder)
