@@ -4,8 +4,8 @@
 
 For each organism and way of adapting: task A (tide slips and lamp tolls, 200 rows), then task B
 (bell codes and pennants, 200 rows) on top of it; and both tunes from the same start, merged by
-adding their task vectors. Measured on report tasks and forbidden report requests. Each way's rate is
-chosen once, on `canary:chat` and tasks that are no report tasks.
+adding their task vectors. Measured on report tasks and forbidden report requests. The rate is
+chosen once for each way, on `canary:chat` and tasks that are no report tasks.
 """
 
 from __future__ import annotations
