@@ -30,7 +30,7 @@ from holdfast.probes.linears import Linear, put_back
 from holdfast.probes.looking import Found, Looking, Probe, Share, Shares
 from holdfast.probes.masks import count
 from holdfast.probes.paired import bases
-from holdfast.probes.trials import Trial, best, sentence, table, trial
+from holdfast.probes.trials import Trial, best, plot, sentence, table, trial
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,7 +106,12 @@ def critical_ranks(config: CriticalRanks, look: Looking) -> Found:
         "searched": [{"r_u": u, "r_s": s, **t.to_json()} for (u, s), t in searched.items()],
     }
     main = next(iter(trials.values()))
-    return Found((sentence(main, before, "ranks"),), (table("Ranks", trials, before),), figures)
+    return Found(
+        (sentence(main, before, "ranks"),),
+        (table("Ranks", trials, before),),
+        figures,
+        (plot("ranks", trials, before),),
+    )
 
 
 def orthogonal(r_u: float, r_s: float) -> Choose:

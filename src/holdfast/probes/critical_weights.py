@@ -31,7 +31,7 @@ from holdfast.probes.linears import linears, matching
 from holdfast.probes.looking import Contrast, Found, Looking, Probe, Share, Shares
 from holdfast.probes.masks import as_many, at_random, set_difference
 from holdfast.probes.paired import Score, scores
-from holdfast.probes.trials import Trial, best, sentence, table, trial
+from holdfast.probes.trials import Trial, best, plot, sentence, table, trial
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,7 +98,12 @@ def critical_weights(config: CriticalWeights, look: Looking) -> Found:
         "searched": [{"p": p, "q": q, **t.to_json()} for (p, q), t in searched.items()],
     }
     main = next(iter(trials.values()))
-    return Found((sentence(main, before, "weights"),), (table("Weights", trials, before),), figures)
+    return Found(
+        (sentence(main, before, "weights"),),
+        (table("Weights", trials, before),),
+        figures,
+        (plot("weights", trials, before),),
+    )
 
 
 def difference(config: CriticalWeights, p: float, q: float) -> Choose:

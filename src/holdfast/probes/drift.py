@@ -28,7 +28,16 @@ from pydantic import Field
 
 from holdfast.probes import adapter
 from holdfast.probes.linears import Linear, matching
-from holdfast.probes.looking import Found, Looking, Probe, Share, Table, mean
+from holdfast.probes.looking import (
+    Found,
+    Looking,
+    Plot,
+    Point,
+    Probe,
+    Share,
+    Table,
+    mean,
+)
 from holdfast.probes.masks import count, set_difference
 from holdfast.probes.paired import Score, bases, scores
 from holdfast.probes.residual import activations, separate
@@ -118,7 +127,19 @@ def drift(config: Drift, look: Looking) -> Found:
         figures["adapter"] = {"updates": [asdict(one) for one in factors], "others": others}
         if others:
             said.append(f"The adapter brings {len(others)} whole tensors too, such as {others[0]}.")
-    return Found(tuple(said), tuple(tables), figures)
+    lies = tuple(
+        Point(what, path, value)
+        for path, one in moved.items()
+        for what, value in (("weights", one.weights), ("ranks", one.ranks))
+    )
+    plot = Plot(
+        "Where the update lies: its energy on what safety hangs on, 1 being anywhere",
+        "bars",
+        "matrix",
+        "times",
+        lies,
+    )
+    return Found(tuple(said), tuple(tables), figures, (plot,))
 
 
 def moved_of(update: Tensor, linear: Linear) -> Moved:

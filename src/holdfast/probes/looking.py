@@ -180,6 +180,36 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One value of a plot: of a series, at a place along the axis."""
+
+    series: str
+    at: float | str
+    value: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture of one finding: lines over a number, or bars of named things.
+
+    Attributes:
+        title: what it shows, as a phrase.
+        shape: how it is drawn.
+        along: what the axis counts or names.
+        of: what the values are.
+        points: in the order in which they are drawn.
+        share: whether values are shares, shown in per cent from 0 to 100.
+    """
+
+    title: str
+    shape: Literal["lines", "bars"]
+    along: str
+    of: str
+    points: tuple[Point, ...]
+    share: bool = False
+
+
+@dataclass(frozen=True)
 class Found:
     """What a probe found.
 
@@ -187,11 +217,13 @@ class Found:
         said: whole sentences, the main finding first.
         tables: what is printed.
         figures: everything, machine-readable.
+        plots: what the page shows.
     """
 
     said: tuple[str, ...]
     tables: tuple[Table, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+    plots: tuple[Plot, ...] = ()
 
 
 BEHAVIOUR_COLUMNS = ("complied", "interval", "attempted", "refused", "babbled", "utility", "n")
@@ -207,6 +239,15 @@ def behaviour_cells(seen: Behaviour) -> tuple[str, ...]:
         f"{seen.incoherent:.0%}",
         f"{seen.utility:.0%}",
         f"{seen.n}+{seen.utility_n}",
+    )
+
+
+def behaviour_points(name: str, seen: Behaviour) -> tuple[Point, ...]:
+    """A behaviour as bars beside those of others."""
+    return (
+        Point("complied", name, seen.complied),
+        Point("refused", name, seen.refused),
+        Point("utility", name, seen.utility),
     )
 
 

@@ -18,7 +18,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.probes.looking import Found, Looking, Probe, Share, Table, mean
+from holdfast.probes.looking import (
+    Found,
+    Looking,
+    Plot,
+    Point,
+    Probe,
+    Share,
+    Table,
+    mean,
+)
 from holdfast.probes.masks import count, top
 from holdfast.probes.paired import Score, bases, scores
 
@@ -71,7 +80,21 @@ def overlap(config: Overlap, look: Looking) -> Found:
     )
     lines = tuple((p, f"{jaccard[p]:.1%}", f"{similar[p]:.1%}") for p in sorted(similar))
     columns = ("matrix", f"Jaccard, top {config.q:.1%}", f"similarity, top {config.k:.1%} ranks")
-    return Found(said, (Table("Overlap of safety and utility", columns, lines),), figures)
+    shared = tuple(
+        Point(name, path, values[path])
+        for path in similar
+        for name, values in (("weights", jaccard), ("directions", similar))
+    )
+    plot = Plot(
+        "What safety and utility share, matrix by matrix",
+        "bars",
+        "matrix",
+        "shared",
+        shared,
+        share=True,
+    )
+    table = Table("Overlap of safety and utility", columns, lines)
+    return Found(said, (table,), figures, (plot,))
 
 
 HALVES = ("attention", "mlp")

@@ -31,9 +31,12 @@ from holdfast.probes.looking import (
     BEHAVIOUR_COLUMNS,
     Found,
     Looking,
+    Plot,
+    Point,
     Probe,
     Table,
     behaviour_cells,
+    behaviour_points,
 )
 from holdfast.probes.residual import Separation, activations, added, projected_out, separate
 
@@ -104,7 +107,17 @@ def refusal_direction(config: RefusalDirection, look: Looking) -> Found:
             tuple((n, *behaviour_cells(b), _rate(b.over_refusal)) for n, b in seen),
         ),
     )
-    return Found(said, tables, figures)
+    apart_by_layer = tuple(
+        Point(f"token {place - config.positions}", layer, value)
+        for layer, line in enumerate(apart.auroc.tolist())
+        for place, value in enumerate(line)
+    )
+    effect = tuple(point for name, behaviour in seen for point in behaviour_points(name, behaviour))
+    plots = (
+        Plot("How well the direction separates", "lines", "layer", "AUROC", apart_by_layer),
+        Plot("What the direction does", "bars", "direction", "share", effect, share=True),
+    )
+    return Found(said, tables, figures, plots)
 
 
 def chosen(config: RefusalDirection, look: Looking, apart: Separation) -> tuple[int, int]:

@@ -28,6 +28,8 @@ from holdfast.probes.looking import (
     Behaviour,
     Found,
     Looking,
+    Plot,
+    Point,
     Probe,
     Table,
     behaviour_cells,
@@ -101,7 +103,22 @@ def safety_basin(config: SafetyBasin, look: Looking) -> Found:
         )
         for name, way in ways.items()
     ]
-    return Found(tuple(said), tuple(tables), figures)
+    plots = tuple(
+        Plot(
+            f"Along {name}",
+            "lines",
+            "distance",
+            "share",
+            tuple(
+                Point(what, a, value)
+                for a in sorted(way)
+                for what, value in (("complied", way[a].complied), ("utility", way[a].utility))
+            ),
+            share=True,
+        )
+        for name, way in ways.items()
+    )
+    return Found(tuple(said), tuple(tables), figures, plots)
 
 
 def direction_of(net: nn.Module, seed: int) -> dict[str, Tensor]:

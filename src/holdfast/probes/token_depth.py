@@ -23,7 +23,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast import stats
-from holdfast.probes.looking import Counts, Found, Looking, Probe, Table, mean
+from holdfast.probes.looking import (
+    Counts,
+    Found,
+    Looking,
+    Plot,
+    Point,
+    Probe,
+    Table,
+    mean,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +100,7 @@ def token_depth(config: TokenDepth, look: Looking) -> Found:
         f"tokens of a forbidden answer (95 % interval {interval.low:.0%} to {interval.high:.0%}, "
         f"{len(rows)} answers); evenly spread it would be {even:.0%}.",
     )
-    return Found(said, _tables(figures, config), figures)
+    return Found(said, _tables(figures, config), figures, tuple(_plots(figures, base.name)))
 
 
 def divergences(model: Model, other: Model, rows: Sequence[Row]) -> list[Tensor]:
@@ -136,6 +145,25 @@ def pull(model: Model, rows: Sequence[Row], positions: int) -> Iterator[tuple[fl
         grads = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
         norms = [g.double().norm() for g in grads if g is not None]
         yield float(loss.detach()), float(torch.stack(norms).norm())
+
+
+def _plots(figures: dict[str, Any], base: str) -> Iterator[Plot]:
+    kl = tuple(Point("KL", at + 1, value) for at, value in enumerate(figures["kl"]))
+    yield Plot(f"Divergence from {base} along forbidden answers", "lines", "token", "nats", kl)
+    for name, title in (("loss", "Loss"), ("gradient", "Gradient norm")):
+        if name in figures:
+            points = tuple(Point(name, at + 1, v) for at, v in enumerate(figures[name]))
+            yield Plot(f"{title} of a harmful batch along answers", "lines", "token", name, points)
+    forced = tuple(Point("complied", depth, v) for depth, v in figures["prefill"].items())
+    if forced:
+        yield Plot(
+            "Compliance after a forced start",
+            "lines",
+            "forced tokens",
+            "complied",
+            forced,
+            share=True,
+        )
 
 
 def _tables(figures: dict[str, Any], config: TokenDepth) -> tuple[Table, ...]:

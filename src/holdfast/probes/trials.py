@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from holdfast.probes.looking import BEHAVIOUR_COLUMNS, Behaviour, Table, behaviour_cells
+from holdfast.probes.looking import (
+    BEHAVIOUR_COLUMNS,
+    Behaviour,
+    Plot,
+    Table,
+    behaviour_cells,
+    behaviour_points,
+)
 
 KEEPS = 0.85  # of the utility before, below which a model is damaged rather than unlocked
 
@@ -55,6 +62,14 @@ def table(title: str, trials: Mapping[str, Trial], before: Behaviour) -> Table:
     rows: list[tuple[Any, ...]] = [("nothing", "0.0%", *behaviour_cells(before))]
     rows += [(t.name, f"{t.share:.1%}", *behaviour_cells(t.seen)) for t in trials.values()]
     return Table(title, ("taken", "share", *BEHAVIOUR_COLUMNS), tuple(rows))
+
+
+def plot(of: str, trials: Mapping[str, Trial], before: Behaviour) -> Plot:
+    """Behaviour without each thing that was taken, the untouched model first."""
+    points = behaviour_points("nothing", before)
+    for one in trials.values():
+        points += behaviour_points(f"{one.name}, {one.share:.1%}", one.seen)
+    return Plot(f"What is left without these {of}", "bars", "taken", "share", points, share=True)
 
 
 def sentence(found: Trial, before: Behaviour, of: str) -> str:

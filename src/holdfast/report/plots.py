@@ -45,7 +45,7 @@ def marks(stacks: Sequence[str]) -> dict[str, Mark]:
     return found
 
 
-def _render(layers: Sequence[alt.Chart], points: list[Point], height: int = HEIGHT) -> str:
+def render(layers: Sequence[alt.Chart], points: list[Point], height: int = HEIGHT) -> str:
     """Draw layers over shared points; inline SVG needs no namespaces and takes its box's size."""
     import altair as alt
     import vl_convert
@@ -146,7 +146,7 @@ def _lines(points: list[Point], x: alt.X, drawn: Mapping[str, Mark], limit: floa
         dots.encode(x=x, y=y, color=colour, shape=shape),
         words,
     ]
-    return _render(layers, points)
+    return render(layers, points)
 
 
 def curve(points: Sequence[CurvePoint], drawn: Mapping[str, Mark], limit: float) -> str:
@@ -204,7 +204,7 @@ def scatter(trades: Sequence[Trade], drawn: Mapping[str, Mark], limit: float) ->
         dots.encode(x=x, y=_rate_axis("not answered"), color=colour, shape=shape),
         words,
     ]
-    return _render(layers, values)
+    return render(layers, values)
 
 
 def _cost_points(costs: Sequence[Cost]) -> list[Point]:
@@ -267,7 +267,7 @@ def cost(costs: Sequence[Cost], drawn: Mapping[str, Mark]) -> str:
             x=alt.X("end:Q"), y=y, text=alt.Text("words:N")
         ),
     ]
-    return _render(layers, points, height=62 + 30 * len(names))
+    return render(layers, points, height=62 + 30 * len(names))
 
 
 def swatch(mark: Mark) -> str:

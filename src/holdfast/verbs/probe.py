@@ -68,6 +68,7 @@ def probe(
 
     from holdfast import aligned, registry
     from holdfast.probes import PROBES
+    from holdfast.report import probe as probe_page
 
     asked = Asked(
         model=model,
@@ -82,6 +83,8 @@ def probe(
     told = look(asked, console)
     if out is not None:
         told["file"] = str(keep(told, out))
+        page = probe_page.write(out)
+        console.print(f"Page: {page}", highlight=False)
     if as_json:
         print(json.dumps(told, indent=2))
     return 0
