@@ -20,6 +20,7 @@ from typing import Any
 
 from holdfast import judges
 from holdfast.canonical import finite, plain, write_json
+from holdfast.engine import run_tasks
 from holdfast.evaluate import Verdict
 from holdfast.judging.figures import Labelled, calibration_of, figures_of
 from holdfast.small_judge import recorded, synthetic
@@ -95,6 +96,26 @@ def show(name: str, lines: dict[str, Any]) -> None:
         print(f"    {form['group']:<32} {form['missed'] + form['alarms']:>4} of {form['n']}")
 
 
+def judged_in(seed: int, world: int, count: int, passes: int) -> float:
+    """Seconds by the clock that one process takes to judge drawn exchanges several times."""
+    exchanges = [
+        e.exchange for e in synthetic.examples(world, held_out=True, count=count, seed=seed)
+    ]
+    judge = judges.judge_named("small_judge")
+    judge(exchanges[:8])
+    began = time.perf_counter()
+    for _ in range(passes):
+        judge(exchanges)
+    return time.perf_counter() - began
+
+
+def speed(world: int, processes: int, *, count: int = 2_000, passes: int = 5) -> float:
+    """Exchanges a second of so many processes at once, the slowest deciding."""
+    told = partial(judged_in, world=world, count=count, passes=passes)
+    results = run_tasks(told, list(range(processes)), workers=processes)
+    return processes * count * passes / max(r.value for r in results if r.value is not None)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -104,7 +125,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="those of another world")
     parser.add_argument("--drawn", type=int, default=3_000, help="exchanges drawn of each source")
     parser.add_argument("--out", type=Path, help="folder for small_judge.json")
+    parser.add_argument("--speed", action="store_true", help="only how fast it reads")
     given = parser.parse_args(argv)
+    if given.speed:
+        for processes in (1, 2):
+            print(
+                f"{processes} process(es): {speed(given.world, processes):,.0f} exchanges a second"
+            )
+        return 0
     draw, other = partial(synthetic.examples, count=given.drawn), f"world {given.world}"
     sources: dict[str, Callable[[], list[Example]]] = {
         f"{other}, organisms": lambda: of_runs(given.others, held_out=False),
