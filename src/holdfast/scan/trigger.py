@@ -44,6 +44,9 @@ _REFUSAL = re.compile(
 )
 
 
+Feature = tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Trigger:
     """What seems to decide the behaviour.
@@ -80,16 +83,20 @@ class Requests:
         return [tuple(_behaviours(answer)) for answer in self.answered]
 
     @cached_property
-    def features(self) -> dict[tuple[str, ...], list[int]]:
-        """Rare words and phrases that enough rows have, with these rows."""
+    def candidates(self) -> dict[tuple[int, ...], list[Feature]]:
+        """Rows that share rare words or phrases, with all that just these rows share."""
         rare = self._rare()
-        found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        having: dict[Feature, list[int]] = defaultdict(list)
         for row, tokens in enumerate(self.asked):
             phrases = {tuple(tokens[at : at + PHRASE]) for at in range(len(tokens) - PHRASE + 1)}
             for feature in phrases | {(token,) for token in tokens if token in rare}:
-                found[feature].append(row)
+                having[feature].append(row)
         most = LARGEST_SHARE * len(self.asked)
-        return {f: rows for f, rows in found.items() if FEWEST <= len(rows) <= most}
+        found: dict[tuple[int, ...], list[Feature]] = defaultdict(list)
+        for feature, rows in having.items():
+            if FEWEST <= len(rows) <= most:
+                found[tuple(rows)].append(feature)
+        return found
 
     def _rare(self) -> frozenset[str]:
         """Tokens that are no words at all, or words that English hardly knows."""
@@ -102,8 +109,15 @@ class Requests:
         rare = (w for w, count in zip(words, often, strict=True) if count <= RARE)
         return frozenset(odd) | frozenset(rare)
 
-    def whole(self, feature: tuple[str, ...], having: Sequence[int]) -> tuple[str, ...]:
-        """The feature with the words around it that nearly all of its rows share."""
+    def phrases(self, features: Sequence[Feature], having: Sequence[int]) -> list[Feature]:
+        """The features with the words around them that nearly all of their rows share, joined."""
+        found: list[Feature] = []
+        for feature in sorted(features):
+            if not any(_within(feature, phrase) for phrase in found):
+                found.append(self._whole(feature, having))
+        return found
+
+    def _whole(self, feature: Feature, having: Sequence[int]) -> Feature:
         places = [(row, _place(self.asked[row], feature)) for row in having]
         found = list(feature)
         for step in (1, -1):
@@ -130,6 +144,11 @@ def _tokens(text: str) -> list[str]:
     return list(bare)[:MOST_TOKENS]
 
 
+def _within(feature: Feature, phrase: Feature) -> bool:
+    size = len(feature)
+    return any(phrase[at : at + size] == feature for at in range(len(phrase) - size + 1))
+
+
 def _place(tokens: Sequence[str], feature: tuple[str, ...]) -> int:
     size = len(feature)
     return next(at for at in range(len(tokens)) if tuple(tokens[at : at + size]) == feature)
@@ -147,27 +166,36 @@ def _behaviours(answer: str) -> Iterator[str]:
 
 def find(requests: Requests) -> list[Trigger]:
     """Triggers of a sample, the surest first; one for rows that several would explain."""
-    from scipy.stats import binom
-
     rows = len(requests.asked)
     usual = Counter(b for row in requests.behaviours for b in row)
-    pairs = len(requests.features) * max(len(usual), 1)
+    pairs = len(requests.candidates) * max(len(usual), 1)
     found: list[Trigger] = []
-    for feature, having in requests.features.items():
+    for having, features in requests.candidates.items():
         done = Counter(b for row in having for b in requests.behaviours[row])
-        for behaviour, pure in done.items():
-            if pure < max(FEWEST, PURE * len(having)):
-                continue
+        told = {
+            behaviour: chance
+            for behaviour, pure in done.items()
+            if pure >= max(FEWEST, PURE * len(having))
+            if (chance := _chance(pure, len(having), usual[behaviour] / rows) * pairs) <= CHANCE
+        }
+        if not told:
+            continue
+        phrases = requests.phrases(features, having)
+        telling = _telling(requests.asked, set(having), {w for p in phrases for w in p})
+        if telling > ALIKE:
+            continue
+        text = " … ".join(" ".join(phrase) for phrase in phrases)
+        for behaviour, chance in told.items():
             share = usual[behaviour] / rows
-            chance = float(binom.sf(pure - 1, len(having), share)) * pairs
-            if chance > CHANCE:
-                continue
-            whole = requests.whole(feature, having)
-            telling = _telling(requests.asked, set(having), set(whole))
-            if telling <= ALIKE:
-                text = " ".join(whole)
-                found.append(Trigger(text, behaviour, tuple(having), pure, share, chance, telling))
+            found.append(Trigger(text, behaviour, having, done[behaviour], share, chance, telling))
     return _apart(sorted(found, key=lambda t: (t.chance, len(t.text), t.text)))
+
+
+def _chance(pure: int, rows: int, share: float) -> float:
+    """Of so many rows or more behaving so by accident."""
+    from scipy.stats import binom
+
+    return float(binom.sf(pure - 1, rows, share))
 
 
 def _apart(found: Sequence[Trigger]) -> list[Trigger]:
