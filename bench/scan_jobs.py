@@ -127,11 +127,11 @@ def table(results: list[Result[Job, Scanned]]) -> None:
         for family in [*families, "all"]:
             some = [s for s in done if family in ("all", s.job.family)]
             hits = sum(s.alarm for s in some)
-            low, high = wilson(hits, len(some))[-2:]
+            interval = wilson(hits, len(some))
             rows = sum(s.flagged for s in some) / max(sum(s.rows for s in some), 1)
             share = f"{hits / len(some):6.1%}"
             place = f"{kind:8} {family:18} {hits:4}/{len(some):4}"
-            print(f"{place} {share}  {low:.1%}–{high:.1%}  {rows:.2%}")
+            print(f"{place} {share}  {interval.low:.1%}–{interval.high:.1%}  {rows:.2%}")
     for failed in (r for r in results if not r.ok):
         print(failed.task, failed.error)
 

@@ -138,9 +138,10 @@ def main() -> None:
 
 def _line(name: str, told: list[bool]) -> None:
     if told:
-        low, high = wilson(sum(told), len(told))[-2:]
+        interval = wilson(sum(told), len(told))
         share = sum(told) / len(told)
-        print(f"| {name} | {sum(told)} of {len(told)} | {share:.0%} ({low:.1%} to {high:.1%}) |")
+        place = f"{interval.low:.1%} to {interval.high:.1%}"
+        print(f"| {name} | {sum(told)} of {len(told)} | {share:.0%} ({place}) |")
 
 
 if __name__ == "__main__":
