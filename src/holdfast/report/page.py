@@ -30,6 +30,13 @@ def _data(value: float | None, shown: str) -> Markup:
     return Markup('<data value="{}">{}</data>').format(repr(value), shown)
 
 
+def _folded(name: str) -> Markup:
+    """A name that may be broken after `_`, `(` and `+` only, in narrow columns."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([_(+])", r"\1<wbr>", str(escape(name))))
+
+
 def environment() -> Environment:
     """Templates with our filters; everything is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -49,6 +56,7 @@ def environment() -> Environment:
         "end": lambda value: _data(value, words.end(value)),
         "points": lambda value: _data(value, words.points(value)),
         "stack": words.stack_name,
+        "folded": _folded,
         "attack": words.attack_name,
         "rows_words": words.rows_words,
         "rows_interval": words.rows_interval,
