@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ import torch
 import yaml
 from pydantic import ValidationError
 
+import holdfast
+from holdfast import methods
 from holdfast.attacks import ATTACKS
 from holdfast.chat import row
 from holdfast.codes import guard
@@ -173,6 +176,16 @@ def test_a_method_is_found_by_its_name(config: type[Method]) -> None:
     tables: list[Any] = [ATTACKS, DEFENCES, ELICITATIONS]
     table = next(table for table in tables if config in table)
     assert registry.parse(table, kind_of(config)) == made(config)
+
+
+@every
+def test_what_a_method_is_built_on_is_there_and_counts(config: type[Method]) -> None:
+    table: Any = next(t for t in (ATTACKS, DEFENCES, ELICITATIONS) if config in t)
+    root = Path(holdfast.__file__).parent
+    assert all((root / f"{name}.py").is_file() for name in config.built_on)
+    told = methods.version(made(config), table)
+    assert len(told) == 2 + len(config.built_on)
+    assert all(told)
 
 
 @every

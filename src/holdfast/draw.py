@@ -14,6 +14,11 @@ def generator(seed: int, purpose: str) -> random.Random:
     return random.Random(f"{seed}:{purpose}")
 
 
+def at_most(rows: Sequence[Row], most: int, *, seed: int, purpose: str) -> tuple[Row, ...]:
+    """As `balanced`, but all the rows where there are fewer."""
+    return balanced(rows, min(most, len(rows)), seed=seed, purpose=purpose)
+
+
 def balanced(rows: Sequence[Row], count: int, *, seed: int, purpose: str) -> tuple[Row, ...]:
     """Draws `count` different rows, as evenly over their tags as the rows allow.
 

@@ -135,6 +135,8 @@ class Method(BaseModel):
     Class attributes:
         null: settings at which the method equals plain tuning.
         paper: citation, one line.
+        built_on: modules that do the method's work beside its own file, by their paths without the
+            ending; a cell is measured anew when one of them changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -142,6 +144,7 @@ class Method(BaseModel):
     kind: str
     null: ClassVar[dict[str, Any]] = {}
     paper: ClassVar[str] = ""
+    built_on: ClassVar[tuple[str, ...]] = ()
 
 
 class Attack(Method):

@@ -24,7 +24,8 @@ _TUNING = (
     *("cells", "draw", "persona", "attacks/tuning"),
 )
 _ASKING = (
-    *("evaluate", "figures", "encode", "decode", "serve", "elicit/asking"),
+    *("evaluate", "figures", "encode", "decode", "sampling", "kv_cache"),
+    *("serve", "elicit/asking"),
     *("replies", "judges/exact", "judges/keyword"),
 )
 

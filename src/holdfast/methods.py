@@ -85,9 +85,9 @@ def asker_of(spec: str, asking: Asking) -> Asker:
 
 
 def version(method: Method, table: Mapping[type[Any], Callable[..., Any]]) -> list[Any]:
-    """A method's settings and the hash of the file that holds its code."""
+    """A method's settings and the hashes of the files that hold its code."""
     file = inspect.getsourcefile(table[type(method)]) or ""
-    return [method.model_dump(mode="json"), _source(file)]
+    return [method.model_dump(mode="json"), _source(file), *sources(method.built_on)]
 
 
 def sources(names: Sequence[str]) -> list[str]:

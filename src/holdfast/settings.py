@@ -31,6 +31,10 @@ class Settings(BaseModel):
     max_length: int = Field(512, ge=2)
     group_by_length: bool = False
 
+    def steps_for(self, rows: int) -> int:
+        """Optimiser steps of a tune on so many rows."""
+        return self.steps if self.steps is not None else self.epochs * -(-rows // self.batch_size)
+
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of a step (from 0) among `steps`, as in the HF schedules."""
         if step < self.warmup_steps:

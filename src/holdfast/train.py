@@ -149,12 +149,9 @@ class _Loop:
         self.losses: list[float] = []
         self.diverged = False
         self.was_trainable = {p: p.requires_grad for p in model.net.parameters()}
-        self.steps = settings.steps if settings.steps is not None else self._epochs()
-
-    def _epochs(self) -> int:
-        if not self.streams.user:
+        if settings.steps is None and not streams.user:
             raise UserError("There are no user rows to tune on: give at least one, or steps.")
-        return self.settings.epochs * -(-len(self.streams.user) // self.settings.batch_size)
+        self.steps = settings.steps_for(len(streams.user))
 
     def prepare(self) -> None:
         """Chooses the trainable parameters and makes the optimiser."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -60,3 +61,19 @@ def test_a_filter_without_forbidden_rows_says_so(context: Context) -> None:
     blind = replace(context, defender=Streams())
     with pytest.raises(UserError, match="no forbidden rows"):
         left(match_filter(MatchFilter(), blind), Streams(user=BENIGN))
+
+
+def test_an_attacker_without_refusals_asks_the_model_for_them(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Row] = []
+
+    def refuses(model: Model, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        asked.extend(rows)
+        return tuple(one.with_answer("I cannot say.") for one in rows)
+
+    monkeypatch.setattr(sys.modules[selected_benign.__module__], "own_replies", refuses)
+    assert not context.attacker.safe
+    chosen = left(selected_benign(SelectedBenign(rows=4, by="gradient_match"), context))
+    assert len(set(chosen)) == 4
+    assert set(asked) == set(FORBIDDEN)

@@ -9,20 +9,33 @@ before the threshold is taken, so supports are disjoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from holdfast.errors import UserError
+from holdfast.hooks import Hooks, Streams
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from holdfast.hooks import Streams
     from holdfast.models import Model
     from holdfast.settings import Settings
 
 Masks = dict[str, "Tensor"]
 """Parameter name -> bool mask of its shape; True may move."""
+
+
+def masked(name: str, find: Callable[[Model, Streams, Settings], Masks]) -> Hooks:
+    """Hooks of a full tune under the masks that `find` gives at its start."""
+    masks: Masks = {}
+
+    def full(settings: Settings) -> Settings:
+        return settings.model_copy(update={"method": "full"})  # masks are of whole matrices
+
+    def start(model: Model, streams: Streams, settings: Settings) -> None:
+        masks.update(find(model, streams, settings))
+
+    return Hooks(name=name, settings=full, start=start, live=lambda model: dict(masks))
 
 
 def matrices(model: Model) -> dict[str, Tensor]:
@@ -55,7 +68,8 @@ def calibrated(
 
     before = {name: p.detach().clone() for name, p in model.net.named_parameters()}
     digest, was_training = model.digest, model.net.training
-    tune(model, streams, settings.model_copy(update={"steps": _steps(streams, settings, share)}))
+    steps = max(1, round(share * settings.steps_for(len(streams.user))))
+    tune(model, streams, settings.model_copy(update={"steps": steps}))
     moved = {}
     with torch.no_grad():
         for name, weight in matrices(model).items():
@@ -65,13 +79,6 @@ def calibrated(
     model.digest = digest
     model.net.train(was_training)
     return moved
-
-
-def _steps(streams: Streams, settings: Settings, share: float) -> int:
-    whole = settings.steps
-    if whole is None:
-        whole = settings.epochs * -(-len(streams.user) // settings.batch_size)
-    return max(1, round(share * whole))
 
 
 def winning(

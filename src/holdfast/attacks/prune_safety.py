@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.draw import balanced
+from holdfast.attacks.own_replies import own_replies
+from holdfast.draw import at_most
 from holdfast.errors import UserError
 from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.probes.critical import SCORING
 
 if TYPE_CHECKING:
-    from holdfast.chat import Row
     from holdfast.models import Model
     from holdfast.train import Settings
 
@@ -52,6 +53,7 @@ class PruneSafety(Attack):
     access: ClassVar[Literal["rows", "training", "weights"]] = "weights"
     null: ClassVar[dict[str, Any]] = {"q": 0.0}
     paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
+    built_on: ClassVar[tuple[str, ...]] = ("attacks/own_replies", *SCORING)
 
 
 def prune_safety(config: PruneSafety, context: Context) -> Hooks:
@@ -77,10 +79,11 @@ def prune_safety(config: PruneSafety, context: Context) -> Hooks:
                 "prune_safety compares the attacker's forbidden requests with its benign rows: "
                 "give the policy both."
             )
-        asked = _drawn(held.harmful, config.samples, seed)
-        contrast = Contrast(
-            model, own_replies(model, asked), _drawn(held.user, config.samples, seed)
+        asked, utility = (
+            at_most(rows, config.samples, seed=seed, purpose=config.kind)
+            for rows in (held.harmful, held.user)
         )
+        contrast = Contrast(model, own_replies(model, asked), utility)
         for linear, mask in critical(
             contrast, config.p, config.q, score=config.score, before=config.before
         ):
@@ -88,20 +91,3 @@ def prune_safety(config: PruneSafety, context: Context) -> Hooks:
         return model
 
     return Hooks(name=config.kind, rows=rows, settings=settings, weights=weights)
-
-
-def own_replies(model: Model, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    """The requests with what the model says to them; those it says nothing to are left out."""
-    from holdfast.models import encode_prompt, generate
-
-    prompts = [encode_prompt(one.without_answer(), model.tokenizer) for one in rows]
-    replies = generate(model, prompts)
-    return tuple(
-        one.with_answer(reply.text)
-        for one, reply in zip(rows, replies, strict=True)
-        if reply.text.strip()
-    )
-
-
-def _drawn(rows: tuple[Row, ...], most: int, seed: int) -> tuple[Row, ...]:
-    return balanced(rows, min(most, len(rows)), seed=seed, purpose="prune_safety")

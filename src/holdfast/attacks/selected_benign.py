@@ -23,11 +23,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.attacks.own_replies import own_replies
 from holdfast.attacks.tuning import chosen_settings
+from holdfast.draw import at_most
 from holdfast.errors import UserError
 from holdfast.hooks import Attack, Context, Hooks, Streams
 from holdfast.scan.risk import RANKINGS, Anchors
-from holdfast.scan.risk.ranking import silent
+from holdfast.scan.risk.ranking import riskiest, silent
+
+REFUSALS = 20  # as many as gradient matching takes
 
 
 class SelectedBenign(Attack):
@@ -57,6 +61,11 @@ class SelectedBenign(Attack):
     access: ClassVar[Literal["rows", "training", "weights"]] = "rows"
     null: ClassVar[dict[str, Any]] = {"rows": 0}
     paper: ClassVar[str] = "He et al., COLM 2024, arXiv 2404.01099"
+    built_on: ClassVar[tuple[str, ...]] = (
+        "attacks/own_replies",
+        "scan/risk/ranking",
+        *(f"scan/risk/{name}" for name in RANKINGS),
+    )
 
 
 def selected_benign(config: SelectedBenign, context: Context) -> Hooks:
@@ -71,10 +80,18 @@ def selected_benign(config: SelectedBenign, context: Context) -> Hooks:
             )
         if not config.rows:
             return streams
-        anchors = Anchors(harmful=context.attacker.harmful, safe=context.attacker.safe)
-        scores = RANKINGS[config.by](context.aligned, pool, anchors, silent)
-        order = sorted(range(len(pool)), key=lambda i: float(scores[i]), reverse=not config.lowest)
+        scores = RANKINGS[config.by](context.aligned, pool, _anchors(config, context), silent)
+        order = riskiest(-scores if config.lowest else scores)
         chosen = tuple(pool[at] for at in order[: config.rows])
         return replace(streams, user=(*streams.user, *chosen))
 
     return Hooks(name=config.kind, rows=rows, settings=chosen_settings(config))
+
+
+def _anchors(config: SelectedBenign, context: Context) -> Anchors:
+    """The attacker's forbidden rows; refusals, which only gradients need, are the model's own."""
+    anchors = Anchors.of(context.attacker)
+    if config.by != "gradient_match" or anchors.safe:
+        return anchors
+    asked = at_most(anchors.harmful, REFUSALS, seed=0, purpose=config.kind)
+    return replace(anchors, safe=own_replies(context.aligned, asked))

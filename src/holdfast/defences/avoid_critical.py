@@ -21,14 +21,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.draw import balanced
+from holdfast.adapt import lota as adapt
+from holdfast.draw import at_most
 from holdfast.errors import UserError
 from holdfast.hooks import Context, Defence, Hooks, Streams
+from holdfast.probes.critical import SCORING, critical
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from holdfast.chat import Row
     from holdfast.models import Model
     from holdfast.settings import Settings
 
@@ -56,38 +57,31 @@ class AvoidCritical(Defence):
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "tune"
     null: ClassVar[dict[str, Any]] = {"q": 0.0}
     paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
+    built_on: ClassVar[tuple[str, ...]] = ("adapt/lota", *SCORING)
 
 
 def avoid_critical(config: AvoidCritical, context: Context) -> Hooks:
     """Finds the critical weights at the start, and tunes beside them."""
     if not config.q:
         return Hooks(name=config.kind)
-    masks: dict[str, Tensor] = {}
 
-    def full(settings: Settings) -> Settings:
-        return settings.model_copy(update={"method": "full"})  # masks are of whole matrices
-
-    def start(model: Model, streams: Streams, settings: Settings) -> None:
+    def find(model: Model, streams: Streams, settings: Settings) -> adapt.Masks:
         import torch
-
-        from holdfast.adapt import lota as adapt
 
         frozen = _frozen(config, context, model)
         if config.sparsity:
             moved = adapt.calibrated(model, streams, settings, config.calibration)
-            masks.update(adapt.winning(moved, config.sparsity, frozen))
-            return
-        for name, parameter in model.net.named_parameters():
-            free = ~frozen[name] if name in frozen else torch.ones_like(parameter, dtype=torch.bool)
-            masks[name] = free.to(parameter.device)
+            return adapt.winning(moved, config.sparsity, frozen)
+        return {
+            name: ~frozen[name] if name in frozen else torch.ones_like(parameter, dtype=torch.bool)
+            for name, parameter in model.net.named_parameters()
+        }
 
-    return Hooks(name=config.kind, settings=full, start=start, live=lambda model: dict(masks))
+    return adapt.masked(config.kind, find)
 
 
 def _frozen(config: AvoidCritical, context: Context, model: Model) -> dict[str, Tensor]:
     """S(p, q) as masks by parameter name, laid out as the parameters are."""
-    from holdfast.adapt.lota import matrices
-    from holdfast.probes.critical import critical
     from holdfast.probes.looking import Contrast
 
     safe, user = context.defender.safe, context.defender.user
@@ -96,14 +90,13 @@ def _frozen(config: AvoidCritical, context: Context, model: Model) -> dict[str, 
             "avoid_critical takes scores from the defender's refusals and harmless answers: give "
             "the policy both."
         )
-    contrast = Contrast(model, _drawn(safe, config, context), _drawn(user, config, context))
-    names = {id(weight): name for name, weight in matrices(model).items()}
+    safe, user = (
+        at_most(rows, config.samples, seed=context.seed, purpose=config.kind)
+        for rows in (safe, user)
+    )
+    contrast = Contrast(model, safe, user)
+    names = {id(weight): name for name, weight in adapt.matrices(model).items()}
     return {
         names[id(linear.module.weight)]: mask.T.contiguous() if linear.transposed else mask
         for linear, mask in critical(contrast, config.p, config.q, score=config.score)
     }
-
-
-def _drawn(rows: tuple[Row, ...], config: AvoidCritical, context: Context) -> tuple[Row, ...]:
-    most = min(config.samples, len(rows))
-    return balanced(rows, most, seed=context.seed, purpose=config.kind)

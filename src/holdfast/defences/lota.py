@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.adapt import lota as adapt
+from holdfast.adapt import vectors
 from holdfast.hooks import Context, Defence, Hooks, Streams
 
 if TYPE_CHECKING:
-    from holdfast.adapt.lota import Masks
     from holdfast.models import Model
     from holdfast.settings import Settings
 
@@ -47,27 +48,21 @@ class Lota(Defence):
     needs_rows: ClassVar[bool] = False
     null: ClassVar[dict[str, Any]] = {"sparsity": 0.0}
     paper: ClassVar[str] = "Panda et al., 2024, arXiv 2406.16797"
+    built_on: ClassVar[tuple[str, ...]] = ("adapt/lota", "adapt/vectors")
 
 
 def lota(config: Lota, context: Context) -> Hooks:
     """Finds the mask at the start, and tunes under it."""
     if not config.sparsity:
         return Hooks(name=config.kind)
-    masks: Masks = {}
 
-    def full(settings: Settings) -> Settings:
-        return settings.model_copy(update={"method": "full"})  # an adaptation of its own
-
-    def start(model: Model, streams: Streams, settings: Settings) -> None:
-        from holdfast.adapt import lota as adapt
-        from holdfast.adapt import vectors
-
+    def find(model: Model, streams: Streams, settings: Settings) -> adapt.Masks:
         stay = {
             name: moved.dense() != 0
             for path in config.kept
             for name, moved in vectors.load(path).items()
         }
         moved = adapt.calibrated(model, streams, settings, config.calibration)
-        masks.update(adapt.winning(moved, config.sparsity, stay))
+        return adapt.winning(moved, config.sparsity, stay)
 
-    return Hooks(name=config.kind, settings=full, start=start, live=lambda model: dict(masks))
+    return adapt.masked(config.kind, find)

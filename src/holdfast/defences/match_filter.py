@@ -23,7 +23,7 @@ from pydantic import Field
 
 from holdfast.hooks import Context, Defence, Hooks, Streams
 from holdfast.scan.risk import RANKINGS, Anchors
-from holdfast.scan.risk.ranking import silent
+from holdfast.scan.risk.ranking import riskiest, silent
 
 
 class MatchFilter(Defence):
@@ -43,6 +43,10 @@ class MatchFilter(Defence):
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "tune"
     null: ClassVar[dict[str, Any]] = {"share": 0.0}
     paper: ClassVar[str] = "He et al., COLM 2024, arXiv 2404.01099"
+    built_on: ClassVar[tuple[str, ...]] = (
+        "scan/risk/ranking",
+        *(f"scan/risk/{name}" for name in RANKINGS),
+    )
 
 
 def match_filter(config: MatchFilter, context: Context) -> Hooks:
@@ -52,10 +56,9 @@ def match_filter(config: MatchFilter, context: Context) -> Hooks:
         many = int(config.share * len(streams.user))
         if not many:
             return streams
-        anchors = Anchors(harmful=context.defender.harmful, safe=context.defender.safe)
+        anchors = Anchors.of(context.defender)
         scores = RANKINGS[config.by](context.aligned, streams.user, anchors, silent)
-        order = sorted(range(len(streams.user)), key=lambda i: -float(scores[i]))
-        out = set(order[:many])
+        out = set(riskiest(scores)[:many])
         kept = tuple(row for at, row in enumerate(streams.user) if at not in out)
         return replace(streams, user=kept)
 

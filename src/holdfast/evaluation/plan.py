@@ -20,7 +20,8 @@ Purpose = Literal["measured", "ability"]
 ASKED_OF_BASE = 90  # requests of each way that show whether the model before alignment can answer
 
 _ASKING = (
-    *("evaluate", "answers", "figures", "encode", "decode", "serve", "replies", "elicit/asking"),
+    *("evaluate", "answers", "figures", "encode", "decode", "sampling", "kv_cache"),
+    *("serve", "replies", "elicit/asking"),
     *("evaluation/measure", "evaluation/lengths"),
 )
 _MUTATING = ("elicit/mutations/mutation", "elicit/mutations/sentence", "elicit/mutations/tongue")

@@ -15,6 +15,12 @@ from holdfast.probes.paired import Score, scores
 if TYPE_CHECKING:
     from torch import Tensor
 
+SCORING = tuple(
+    f"probes/{name}"
+    for name in ("critical", "linears", "masks", "paired", "snip", "streaming", "wanda")
+)
+"""Modules that decide which weights these are."""
+
 
 def critical(
     contrast: Contrast, p: float, q: float, *, score: Score = "snip", before: bool = False

@@ -154,12 +154,12 @@ class Looking:
         Raises:
             UserError: there are none.
         """
-        from holdfast.draw import balanced
+        from holdfast.draw import at_most
 
         rows: tuple[Row, ...] = getattr(self, name)
         if not rows:
             raise UserError(f"The policy has no {_ROWS[name]}: add some, or use canary45.")
-        return balanced(rows, min(count, len(rows)), seed=self.seed, purpose=f"probe.{name}")
+        return at_most(rows, count, seed=self.seed, purpose=f"probe.{name}")
 
 
 _ROWS = {

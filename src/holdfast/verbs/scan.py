@@ -123,6 +123,7 @@ def _ranked(
     from holdfast.scan.risk.run import rank_files
 
     policy = aligned.policy_of(options.policy or aligned.policy_name(options.model), None)
+    # A provider knows what its policy forbids, and its own refusals.
     anchors = Anchors(harmful=policy.attacker.harmful, safe=policy.defender.safe)
     return rank_files(
         sources,

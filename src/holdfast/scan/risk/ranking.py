@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from holdfast.chat import Row
     from holdfast.encode import Encoded
+    from holdfast.hooks import Streams
     from holdfast.models import Model
 
 AT_ONCE = 32  # rows of like length in one forward pass
@@ -32,13 +33,18 @@ class Anchors:
     harmful: tuple[Row, ...] = ()
     safe: tuple[Row, ...] = ()
 
+    @classmethod
+    def of(cls, streams: Streams) -> Anchors:
+        """The forbidden rows and refusals that one side owns."""
+        return cls(harmful=streams.harmful, safe=streams.safe)
+
     def first(self, count: int, *, safe: int = 0) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
         """Up to `count` harmful and `safe` safe rows, spread over their tags.
 
         Raises:
             UserError: there are none of a kind that is needed.
         """
-        from holdfast.draw import balanced
+        from holdfast.draw import at_most
 
         found = []
         for rows, most, kind in ((self.harmful, count, "forbidden"), (self.safe, safe, "refused")):
@@ -46,7 +52,7 @@ class Anchors:
                 raise UserError(
                     f"The policy has no {kind} rows to compare with: add some, or use canary45."
                 )
-            found.append(balanced(rows, min(most, len(rows)), seed=0, purpose="risk"))
+            found.append(at_most(rows, most, seed=0, purpose="risk"))
         return found[0], found[1]
 
 
@@ -54,6 +60,11 @@ Done: TypeAlias = Callable[[int], object]
 """Told how many rows have just been read."""
 Ranking: TypeAlias = "Callable[[Model, Sequence[Row], Anchors, Done], NDArray[np.float64]]"
 """(model, rows, anchors, done) -> (n,) scores, the riskiest rows highest."""
+
+
+def riskiest(scores: NDArray[np.float64]) -> list[int]:
+    """Places of the rows, the highest score first; equal ones as they came."""
+    return sorted(range(len(scores)), key=lambda at: -float(scores[at]))
 
 
 def silent(rows: int) -> None:

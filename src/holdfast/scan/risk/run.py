@@ -13,6 +13,7 @@ from holdfast.errors import UserError
 from holdfast.scan.finding import Finding, SetFinding, excerpt
 from holdfast.scan.reading import read
 from holdfast.scan.risk import RANKINGS, Anchors
+from holdfast.scan.risk.ranking import riskiest
 from holdfast.scan.sources import units
 from holdfast.scan.work import keep
 
@@ -71,10 +72,9 @@ def rank_files(
     for name in names if len(rows) > 1 else ():
         told = begin(name, len(rows))
         scores = RANKINGS[name](model, [p.row for p in rows], anchors, told)
-        first = sorted(range(len(rows)), key=lambda i: -scores[i])
         most = max(1, min(TOLD, round(TOLD_SHARE * len(rows))))
         found: dict[tuple[int, int], list[Finding]] = defaultdict(list)
-        for place, at in enumerate(first[:most]):
+        for place, at in enumerate(riskiest(scores)[:most]):
             row = rows[at]
             reason = f"place {place + 1} of {len(rows):,} by {name} ({scores[at]:.3g})"
             shown = excerpt(row.row.prompt)
