@@ -22,6 +22,7 @@ from holdfast.verbs.evaluate import evaluate
 from holdfast.verbs.export import export
 from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.imports import import_
+from holdfast.verbs.merge import merge
 from holdfast.verbs.options import Json, JudgeName, Policy, Sets, Stack, Template, Workers
 from holdfast.verbs.world import app as world_app
 
@@ -175,38 +176,7 @@ def tune(
     )
 
 
-@app.command()
-def merge(
-    base: Annotated[str, typer.Argument(help="The model that all tunes started from.")],
-    tuned: Annotated[
-        list[str], typer.Argument(help="Folders of tuned models, or files of task vectors.")
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Merged model; its task vector if .safetensors.")
-    ],
-    how: Annotated[str, typer.Option(help="arithmetic, ties or dare.")] = "arithmetic",
-    weight: Annotated[
-        list[float] | None, typer.Option(help="Factor of each in turn; a negative one forgets.")
-    ] = None,
-    density: Annotated[float, typer.Option(help="Share of entries that ties, dare keep.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of what dare drops.")] = 0,
-    as_json: Json = False,
-) -> int:
-    """Merge what several tunes added to one model, or save it as a task vector."""
-    from holdfast.verbs import merge as body
-
-    return body.main(
-        body.MergeOptions(
-            base=base,
-            tuned=tuple(tuned),
-            out=out,
-            how=body.how_of(how),
-            weights=tuple(weight or ()),
-            density=density,
-            seed=seed,
-            json=as_json,
-        )
-    )
+app.command()(merge)
 
 
 @app.command()

@@ -124,6 +124,7 @@ class _Lesson:
 
     def _teach(self, model: Model, rows: Sequence[Row], settings: Settings, what: str) -> None:
         """Tunes with a progress bar; an interrupted lesson goes on from its last checkpoint."""
+        from holdfast import steps
         from holdfast.train import tune
 
         checkpoint = self.folder / f"{what.replace(' ', '-')}.part"
@@ -133,7 +134,11 @@ class _Lesson:
                 model,
                 Streams(user=tuple(rows)),
                 settings,
-                progress=lambda done, _steps, _loss: bar.update(task, completed=done),
+                progress=(
+                    (lambda done, _steps, _loss: bar.update(task, completed=done))
+                    if self.console.is_terminal
+                    else steps.told
+                ),
                 checkpoint=checkpoint,
             )
         checkpoint.unlink(missing_ok=True)

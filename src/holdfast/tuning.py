@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ def main(options: TuneOptions) -> int:
     Raises:
         UserError: Rows, settings or defences that cannot be; the loss became NaN.
     """
-    from holdfast import methods, models, serve
+    from holdfast import methods, models, serve, steps
     from holdfast.chat import read_rows
     from holdfast.hooks import Streams, compose
 
@@ -68,7 +67,7 @@ def main(options: TuneOptions) -> int:
     from holdfast import train
 
     model = models.clone(start) if defences else start
-    progress = _progress(options.json)
+    progress = None if options.json else steps.told
     tuned = train.tune(
         model, Streams(user=tuple(rows)), settings, hooks, progress=progress, checkpoint=checkpoint
     )
@@ -183,17 +182,6 @@ def _repaired(
 def _refuse_overwriting(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not empty: give --out a new folder.")
-
-
-def _progress(quiet: bool) -> Callable[[int, int, float], None] | None:
-    if quiet or not sys.stderr.isatty():
-        return None
-
-    def show(step: int, steps: int, loss: float) -> None:
-        end = "\n" if step == steps else ""
-        print(f"\rstep {step} of {steps}, loss {loss:.3f} ", end=end, file=sys.stderr)
-
-    return show
 
 
 def _say(options: TuneOptions, rows: int, tuned: Tuned) -> None:

@@ -85,7 +85,10 @@ def render(layers: Sequence[alt.Chart], points: list[Point], height: int = HEIGH
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
-def _scales(drawn: Mapping[str, Mark]) -> tuple[alt.Color, alt.Shape, alt.StrokeDash]:
+def scales(
+    drawn: Mapping[str, Mark], field: str = "stack"
+) -> tuple[alt.Color, alt.Shape, alt.StrokeDash]:
+    """How the names in a field are told apart; the page brings its own key."""
     import altair as alt
 
     names = list(drawn)
@@ -93,9 +96,9 @@ def _scales(drawn: Mapping[str, Mark]) -> tuple[alt.Color, alt.Shape, alt.Stroke
     shape = alt.Scale(domain=names, range=[m.shape for m in drawn.values()])
     dash = alt.Scale(domain=names, range=[list(m.dash) for m in drawn.values()])
     return (
-        alt.Color("stack:N", scale=colour, legend=None),
-        alt.Shape("stack:N", scale=shape, legend=None),
-        alt.StrokeDash("stack:N", scale=dash, legend=None),
+        alt.Color(f"{field}:N", scale=colour, legend=None),
+        alt.Shape(f"{field}:N", scale=shape, legend=None),
+        alt.StrokeDash(f"{field}:N", scale=dash, legend=None),
     )
 
 
@@ -129,7 +132,7 @@ def _lines(points: list[Point], x: alt.X, drawn: Mapping[str, Mark], limit: floa
     """Lines with bands and points over `x`, and the limit."""
     import altair as alt
 
-    colour, shape, dash = _scales(drawn)
+    colour, shape, dash = scales(drawn)
     y = _rate_axis("compliance")
     base = alt.Chart(alt.NamedData("points"))
     band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(
@@ -193,7 +196,7 @@ def scatter(trades: Sequence[Trade], drawn: Mapping[str, Mark], limit: float) ->
     values: list[Point] = [
         {"x": t.tuned.gain, "asr": 1 - (t.worst.asr or 0.0), "stack": t.tuned.stack} for t in trades
     ]
-    colour, shape, _ = _scales(drawn)
+    colour, shape, _ = scales(drawn)
     axis = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], title="gain: new task learned")
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, 1.02], nice=False), axis=axis)
     base = alt.Chart(alt.NamedData("points"))
@@ -239,7 +242,7 @@ def cost(costs: Sequence[Cost], drawn: Mapping[str, Mark]) -> str:
     points = _cost_points(costs)
     top = max(point["end"] for point in points)
     names = [stack_name(stack) for stack in drawn if any(p["stack"] == stack for p in points)]
-    colour, shape, _ = _scales(drawn)
+    colour, shape, _ = scales(drawn)
     ticks = [2**k for k in range(0, 40, 2) if 2**k <= top]
     axis = alt.Axis(values=ticks, title="attack rows needed (log scale)", format="~s")
     # Room on the right for the value beside its mark.

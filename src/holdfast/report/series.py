@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from holdfast.report.plots import COLOURS, DASHES, SHAPES, WIDTH, Mark, render
+from holdfast.report.plots import COLOURS, DASHES, SHAPES, WIDTH, Mark, render, scales
 
 if TYPE_CHECKING:
     import altair as alt
@@ -29,28 +29,13 @@ def lines(points: Points, marks: Mapping[str, Mark], *, along: str, of: str, sha
     import altair as alt
 
     data = [{"series": p["series"], "at": p["at"], "value": p["value"]} for p in points]
-    names = list(marks)
     x = alt.X(
         "at:Q",
         scale=alt.Scale(nice=False),
         axis=alt.Axis(title=along, labelOverlap=True, tickCount=8),
     )
     y = _values(of, share)
-    colour = alt.Color(
-        "series:N",
-        scale=alt.Scale(domain=names, range=[m.colour for m in marks.values()]),
-        legend=None,
-    )
-    dash = alt.StrokeDash(
-        "series:N",
-        scale=alt.Scale(domain=names, range=[list(m.dash) for m in marks.values()]),
-        legend=None,
-    )
-    shape = alt.Shape(
-        "series:N",
-        scale=alt.Scale(domain=names, range=[m.shape for m in marks.values()]),
-        legend=None,
-    )
+    colour, shape, dash = scales(marks, "series")
     base = alt.Chart(alt.NamedData("points"))
     layers = [
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash),
@@ -89,11 +74,7 @@ def bars(points: Points, marks: Mapping[str, Mark], *, along: str, of: str, shar
         axis=alt.Axis(title=None, labelLimit=WIDTH // 2, ticks=False, domain=False),
     )
     offset = alt.YOffset("series:N", sort=names)
-    colour = alt.Color(
-        "series:N",
-        scale=alt.Scale(domain=names, range=[m.colour for m in marks.values()]),
-        legend=None,
-    )
+    colour, _, _ = scales(marks, "series")
     base = alt.Chart(alt.NamedData("points"))
     layers = [
         base.mark_bar().encode(x=x, y=y, yOffset=offset, color=colour),

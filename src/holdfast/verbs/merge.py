@@ -1,4 +1,4 @@
-"""The body of `holdfast merge`: one model of what several tunes added to the same base."""
+"""`holdfast merge`: one model of what several tunes added to the same base."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from holdfast.errors import UserError
+from holdfast.verbs.options import Json
 
 if TYPE_CHECKING:
     from holdfast.adapt.merging import How
@@ -37,6 +40,37 @@ class MergeOptions:
     density: float = 0.2
     seed: int = 0
     json: bool = False
+
+
+def merge(
+    base: Annotated[str, typer.Argument(help="The model that all tunes started from.")],
+    tuned: Annotated[
+        list[str], typer.Argument(help="Folders of tuned models, or files of task vectors.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Merged model; its task vector if .safetensors.")
+    ],
+    how: Annotated[str, typer.Option(help="arithmetic, ties or dare.")] = "arithmetic",
+    weight: Annotated[
+        list[float] | None, typer.Option(help="Factor of each in turn; a negative one forgets.")
+    ] = None,
+    density: Annotated[float, typer.Option(help="Share of entries that ties, dare keep.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of what dare drops.")] = 0,
+    as_json: Json = False,
+) -> int:
+    """Merge what several tunes added to one model, or save it as a task vector."""
+    return main(
+        MergeOptions(
+            base=base,
+            tuned=tuple(tuned),
+            out=out,
+            how=how_of(how),
+            weights=tuple(weight or ()),
+            density=density,
+            seed=seed,
+            json=as_json,
+        )
+    )
 
 
 def main(options: MergeOptions) -> int:

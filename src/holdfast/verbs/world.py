@@ -40,18 +40,11 @@ def build(
     as_json: Json = False,
 ) -> int:
     """Train a model of the world, and first the base it comes from."""
+    from holdfast import steps
     from holdfast.world import recipe, weights
 
     wanted = weights.parse(f"canary:{organism}/world{world_seed}/{size}")
-
-    def progress(step: int, steps: int, loss: float) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if step == steps else ""
-            print(f"\rstep {step} of {steps}, loss {loss:.3f} ", end=end, file=sys.stderr)
-        elif step % 200 == 0 or step == steps:
-            print(f"step {step} of {steps}, loss {loss:.3f}", file=sys.stderr, flush=True)
-
-    folder = recipe.build(wanted, out=out, progress=progress)
+    folder = recipe.build(wanted, out=out, progress=steps.told)
     print(json.dumps({"name": wanted.name, "folder": str(folder)}) if as_json else folder)
     return 0
 
