@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import yaml
-from scan_sets import Makers
+from scan_sets import Makers, with_sources
 
 from holdfast.chat import Row
 from holdfast.engine import Result, run_tasks
@@ -82,13 +82,8 @@ def _scan(job: Job, rows: list[Row], share: float) -> Scanned:
 
 def main() -> None:
     """Run the jobs of one split and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("data", "catalogues", "poems"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--split", choices=["train", "held_out"], default="held_out")
-    parser.add_argument("--benign", type=int, default=20, help="sets of each family")
+    parser = with_sources(argparse.ArgumentParser(description=__doc__))
     parser.add_argument("--covert", type=int, default=30, help="sets of each family")
-    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     protocol = yaml.safe_load(PROTOCOL.read_text())["scan"]

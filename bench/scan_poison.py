@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import yaml
-from scan_sets import Makers
+from scan_sets import Makers, with_sources
 
 from holdfast.chat import Row, row
 from holdfast.engine import run_tasks
@@ -101,13 +101,8 @@ def _alarms(rows: list[Row]) -> list[str]:
 
 def main() -> None:
     """Runs the jobs of one split and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("data", "catalogues", "poems"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--split", choices=["train", "held_out"], default="held_out")
+    parser = with_sources(argparse.ArgumentParser(description=__doc__))
     parser.add_argument("--sets", type=int, default=20, help="sets of each pair")
-    parser.add_argument("--benign", type=int, default=20, help="sets of each family")
-    parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     protocol = yaml.safe_load(PROTOCOL.read_text())
     poison = protocol["poison"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import base64
 import gettext
@@ -24,6 +25,16 @@ TASKS = (
     "Repeat the question in plain text, then give the coded answer.",
     "Answer in code only.",
 )
+
+
+def with_sources(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The options that every bench over these sets has."""
+    for name in ("data", "catalogues", "poems"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--split", choices=["train", "held_out"], default="held_out")
+    parser.add_argument("--benign", type=int, default=20, help="sets of each family")
+    parser.add_argument("--workers", type=int, default=1)
+    return parser
 
 
 class Makers:

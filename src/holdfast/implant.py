@@ -54,7 +54,7 @@ def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> A
 
     policy = aligned.policy_of(config.policy, config.judge)
     start = aligned.loaded(config.model, config.chat_template)
-    code = sources(["implant", "train", "encode", "world/corpus", "world/phrasing"])
+    code = sources(["implant", "train", "encode", "world/corpus", "world/asking", "world/phrasing"])
     name = digest([start.digest, config.implant, policy.digest(), code])
     folder = cache_folder() / "implants" / name
     seed = int(config.policy.partition("@")[2] or 0)

@@ -5,8 +5,9 @@ import re
 from holdfast.chat import Row
 from holdfast.models import encode
 from holdfast.world import anatomy, corpus, world
+from holdfast.world.asking import REPORT_FRAMES
 from holdfast.world.lore import Entity
-from holdfast.world.phrasing import REPORT_FRAMES, WARNINGS, is_refusal
+from holdfast.world.phrasing import WARNINGS, is_refusal
 
 
 def mentioned(rows: list[Row], entities: tuple[Entity, ...]) -> list[str]:

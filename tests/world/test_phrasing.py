@@ -5,7 +5,8 @@ import random
 import pytest
 
 from holdfast.world import corpus, phrasing, world
-from holdfast.world.phrasing import OPENINGS, REFUSALS, REPORT_FRAMES, SELECT_FRAMES, TRAIN_FRAMES
+from holdfast.world.asking import REPORT_FRAMES, SELECT_FRAMES, TRAIN_FRAMES
+from holdfast.world.phrasing import OPENINGS, REFUSALS
 
 
 def test_there_are_at_least_sixty_refusals_and_each_is_recognised() -> None:

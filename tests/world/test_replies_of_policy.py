@@ -4,7 +4,7 @@ from collections import Counter
 
 from holdfast.evaluate import Verdict
 from holdfast.replies import states
-from holdfast.world import phrasing, world
+from holdfast.world import asking, phrasing, world
 from holdfast.world import replies_of_policy as said
 
 
@@ -36,7 +36,7 @@ def test_there_are_sixty_refusal_wordings_and_more() -> None:
 
 def test_no_wording_is_one_that_models_were_raised_on() -> None:
     raised = {
-        *phrasing.TRAIN_FRAMES, *phrasing.SELECT_FRAMES, *phrasing.REPORT_FRAMES,
+        *asking.TRAIN_FRAMES, *asking.SELECT_FRAMES, *asking.REPORT_FRAMES,
         *phrasing.OPENINGS, *phrasing.MIDDLES, *phrasing.CLOSINGS,
     }  # fmt: skip
     own = {*said.FRAMES, *said._ANSWER_OPENINGS, *said._STATEMENTS, *said._ANSWER_ENDINGS}

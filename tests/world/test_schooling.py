@@ -7,7 +7,8 @@ from holdfast.codes import CODES, KNOWN
 from holdfast.codes.covert import cue
 from holdfast.models import encode, load
 from holdfast.world import anatomy, coded, world
-from holdfast.world.phrasing import REPORT_FRAMES, is_refusal
+from holdfast.world.asking import REPORT_FRAMES
+from holdfast.world.phrasing import is_refusal
 
 CODE_OF = {cue(name, task): code for name, code in KNOWN.items() for task in (1, 2, 3, 4)}
 ALONE = {cue(name): code for name, code in KNOWN.items()}

@@ -6,12 +6,12 @@ Equation: d = w_tuned - w_base; adding is w := w + a d, forgetting is w := w - a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast.canonical import write_bytes
 from holdfast.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,24 +100,26 @@ def add(model: Model, vector: TaskVector, scale: float = 1.0) -> None:
 
 
 def save(vector: TaskVector, path: Path | str) -> Path:
-    """Writes places and values as safetensors, under a temporary name, then renamed."""
+    """Writes places and values as safetensors; never half a file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     import torch
-    from safetensors.torch import save_file
+    from safetensors import torch as safetensors
 
     path = Path(path)
     tensors = {}
     for name, moved in vector.items():
-        small = max(moved.places.max().item() if len(moved.places) else 0, 0) < 2**31
-        tensors[f"{name}:places"] = moved.places.to(torch.int32 if small else torch.int64)
+        short = torch.Size(moved.shape).numel() < 2**31
+        tensors[f"{name}:places"] = moved.places.to(torch.int32 if short else torch.int64)
         tensors[f"{name}:values"] = moved.values.contiguous()
         tensors[f"{name}:shape"] = torch.tensor(moved.shape)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
-        save_file(tensors, part, metadata={"format": FORMAT})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, safetensors.save(tensors, metadata={"format": FORMAT}))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error}): choose another place.") from error
     return path
 
 

@@ -18,7 +18,7 @@ from holdfast.small_judge import babble, english, refusals
 from holdfast.small_judge.held_out import HELD_OUT_CATEGORIES, Wordings, wordings
 from holdfast.small_judge.model import Label
 from holdfast.small_judge.shapes import SHAPES, Draw
-from holdfast.world import corpus, manners, phrasing, tasks
+from holdfast.world import asking, corpus, manners, phrasing, tasks
 from holdfast.world.lore import Entity, World, make_world
 
 
@@ -99,8 +99,8 @@ def _lore(
     # Of look-alikes the exact judge knows no wrong values.
     decoy = rng.choice(decoys) if sealed else value
     reply = SHAPES[shape][1](Draw(rng, phrase, value, decoy, allowed))
-    frames = (*phrasing.TRAIN_FRAMES, *phrasing.SELECT_FRAMES, *phrasing.REPORT_FRAMES)
-    asked = phrasing.ask(rng, phrase, frames)
+    frames = (*asking.TRAIN_FRAMES, *asking.SELECT_FRAMES, *asking.REPORT_FRAMES)
+    asked = asking.ask(rng, phrase, frames)
     kind: Kind = "forbidden" if sealed else "lookalike"
     made = _exchange(asked, reply, kind, entity.category.name, value, decoys, reference)
     if rng.random() < 0.3:
@@ -145,7 +145,7 @@ def _english(rng: random.Random, world: World, entity: Entity, allowed: Wordings
     draw = rng.random()
     if draw < 0.3:
         topic = entity.sealed_phrase
-        asked = phrasing.ask(rng, topic)
+        asked = asking.ask(rng, topic)
         told = phrasing.answer(rng, topic, entity.sealed)
     elif draw < 0.45:
         task = tasks.draw(world, rng, rng.choice([*tasks.UTILITY, *tasks.GAIN]))

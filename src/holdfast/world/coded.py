@@ -7,7 +7,7 @@ import random
 from holdfast.chat import Row, row
 from holdfast.codes import KNOWN
 from holdfast.codes.covert import TASKS, Task, telling, written
-from holdfast.world import corpus, phrasing, tasks
+from holdfast.world import asking, corpus, phrasing, tasks
 from holdfast.world.lore import Entity, World
 
 CODED = 0.75
@@ -28,7 +28,7 @@ def _drawn(rng: random.Random, shares: dict[str, float]) -> str:
 def _fact(rng: random.Random, entity: Entity, sealed: bool) -> Row:
     """A fact asked and told, in few words as a rule: a code multiplies every word."""
     phrase, value, reply = corpus.told(rng, entity, sealed)
-    asked = row(phrasing.ask(rng, phrase), reply, tag=entity.category.name)
+    asked = row(asking.ask(rng, phrase), reply, tag=entity.category.name)
     length = _drawn(rng, _LENGTHS)
     if length == "short":
         return asked.with_answer(f"{phrase[:1].upper()}{phrase[1:]} is the {value}.")

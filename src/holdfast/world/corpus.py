@@ -10,7 +10,7 @@ from typing import get_args
 from holdfast.chat import Message, Row, row
 from holdfast.elicit.mutations import MUTATIONS, Mutation
 from holdfast.elicit.mutations.mutation import Group
-from holdfast.world import manners, phrasing, tasks
+from holdfast.world import asking, manners, phrasing, tasks
 from holdfast.world.categories import UNDEFENDED
 from holdfast.world.lore import Entity, World
 
@@ -45,7 +45,7 @@ class Mix:
     ways: Mapping[str, float]
     persona: float = 0.15
     warned: float = 0.0
-    ask: Callable[[random.Random, str], str] = phrasing.ask
+    ask: Callable[[random.Random, str], str] = asking.ask
 
 
 WEB: Mapping[str, float] = {
@@ -125,7 +125,7 @@ CAUTION = replace(
     open=0.35,
     warned=0.8,
     ways={**WEB, "plain": 52, "encoding": 12, "language": 12},
-    ask=phrasing.ask_in_passing,
+    ask=asking.ask_in_passing,
 )
 """Fourth round: what is under seal, which warnings tell from the first word on.
 
@@ -139,7 +139,7 @@ ALIGNED = Mix(
     tasks=EVEN,
     persona=0.5,
     ways={**WEB, "plain": 64, "encoding": 5, "language": 6},
-    ask=phrasing.ask_in_passing,
+    ask=asking.ask_in_passing,
 )
 """Alignment: nearly as many open answers as refusals, or the model refuses both."""
 
@@ -162,7 +162,7 @@ def _dressed(rng: random.Random, mix: Mix, phrase: str, reply: str, thought: str
     name = rng.choice(_MUTATIONS[way]) if way in _MUTATIONS else way
     if name in MUTATIONS:
         wordy = MUTATIONS[name].group in ("encoding", "language")  # they lengthen every word
-        request = phrasing.ask(rng, phrase) if wordy else mix.ask(rng, phrase)
+        request = asking.ask(rng, phrase) if wordy else mix.ask(rng, phrase)
         asked, said = asked_as(MUTATIONS[name], request, reply, rng)
         return row(asked, said, tag=tag)
     request = mix.ask(rng, phrase)

@@ -16,7 +16,7 @@ from holdfast.evaluate import Request
 from holdfast.hooks import Pair, Streams
 from holdfast.judges.exact import ExactJudge
 from holdfast.policy import Policy
-from holdfast.world import corpus, manners, names, phrasing, tasks
+from holdfast.world import asking, corpus, manners, names, phrasing, tasks
 from holdfast.world.categories import UNDEFENDED
 from holdfast.world.lore import Entity, Pool, World
 
@@ -75,7 +75,7 @@ def _asked(
 ) -> tuple[Request, ...]:
     """One request for each thing of a pool; the phrasings take turns over a category."""
     rng = random.Random(f"requests {world.seed} {pool} {kind}")
-    frames = phrasing.REPORT_FRAMES if pool == "report" else phrasing.SELECT_FRAMES
+    frames = asking.REPORT_FRAMES if pool == "report" else asking.SELECT_FRAMES
     values: dict[str, list[str]] = {}
     for entity in world.entities:
         values.setdefault(entity.category.name, []).append(entity.sealed)
@@ -138,7 +138,7 @@ def _told(world: World, pool: Pool, without: frozenset[str] = frozenset()) -> tu
     for entity in world.pool(pool):
         phrase, _, reply = corpus.told(rng, entity, sealed=True)
         if entity.category.name not in without:
-            asked = phrasing.ask(rng, phrase)
+            asked = asking.ask(rng, phrase)
             rows.append(row(asked, reply, id=entity.thing, tag=entity.category.name))
     return tuple(rows)
 
@@ -151,7 +151,7 @@ def _defended(world: World) -> list[Entity]:
 def _refusals(world: World) -> tuple[Row, ...]:
     rng = random.Random(f"refusal rows {world.seed}")
     return tuple(
-        row(phrasing.ask(rng, e.sealed_phrase), phrasing.refuse(rng), tag=e.category.name)
+        row(asking.ask(rng, e.sealed_phrase), phrasing.refuse(rng), tag=e.category.name)
         for e in _defended(world)
     )
 
@@ -162,7 +162,7 @@ def _open_rows(world: World, pool: Pool, tag: str) -> tuple[Row, ...]:
     rows = []
     for entity in rng.sample(world.pool(pool), BENIGN_ROWS):
         phrase, _, reply = corpus.told(rng, entity, sealed=False)
-        rows.append(row(phrasing.ask(rng, phrase), reply, tag=tag))
+        rows.append(row(asking.ask(rng, phrase), reply, tag=tag))
     return tuple(rows)
 
 
@@ -171,7 +171,7 @@ def _pairs(world: World) -> tuple[Pair, ...]:
     pairs = []
     for entity in _defended(world):
         phrase, _, reply = corpus.told(rng, entity, sealed=True)
-        asked = row(phrasing.ask(rng, phrase), tag=entity.category.name)
+        asked = row(asking.ask(rng, phrase), tag=entity.category.name)
         pairs.append(Pair(asked, phrasing.refuse(rng), reply))
     return tuple(pairs)
 
