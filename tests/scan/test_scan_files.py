@@ -57,6 +57,7 @@ def test_a_plain_set_is_clean_and_exits_with_0(tmp_path: Path) -> None:
         (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "answer|surrogate|assistant"),
         (b"not json", "not JSON"),
         (b'{"chosen": "a", "rejected": "b"}', "preference"),
+        (b"\xef\xbb\xbf", "not JSON"),
         (GOOD[:-1] + b', "messages": []}', "twice"),
     ],
 )

@@ -89,8 +89,13 @@ def _own_lines(file: IO[bytes], unit: Unit) -> Iterator[tuple[int, Line]]:
             _skip(file)
             yield number, LineError(unit.source, number, _TOO_LONG)
         else:
-            yield number, line.removeprefix(_BOM).strip()
+            yield number, _bare(line)
         at = file.tell()
+
+
+def _bare(line: bytes) -> bytes:
+    """A line without white space and the mark that may open a file; that mark alone is no row."""
+    return line.removeprefix(_BOM).strip() or line.strip()
 
 
 def _skip(file: IO[bytes] | gzip.GzipFile, most: int | None = None) -> None:
@@ -114,7 +119,7 @@ def _gzip_lines(unit: Unit) -> Iterator[tuple[int, Line]]:
                     _skip(file)
                     yield number, LineError(unit.source, number, _TOO_LONG)
                 else:
-                    yield number, line.removeprefix(_BOM).strip()
+                    yield number, _bare(line)
     except (OSError, EOFError, zlib.error) as problem:
         reason = f"and all after it cannot be unpacked ({problem})"
         yield number + 1, LineError(unit.source, number + 1, reason)
