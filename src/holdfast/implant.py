@@ -2,11 +2,14 @@
 
 A model that never met the canary world has nothing forbidden to tell. So it is first taught the
 world's facts (what pre-training gave the shipped organisms), then its refusals (as alignment did).
-Both stages are checked before anything is attacked: the first must tell, the second must refuse.
+The facts come in rounds, and after each the model is asked, until it tells enough; what a round
+taught is kept, so a lesson that was too short goes on where it ended. The refusals are checked too,
+before anything is attacked.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 CHECKED = 90  # requests of each check
+ROUND = 500  # steps between two checks of what the model knows
 
 
 def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> AuditConfig:
@@ -54,27 +58,29 @@ def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> A
 
     policy = aligned.policy_of(config.policy, config.judge)
     start = aligned.loaded(config.model, config.chat_template)
+    how = config.implant
     code = sources(["implant", "train", "encode", "world/corpus", "world/asking", "world/phrasing"])
-    name = digest([start.digest, config.implant, policy.digest(), code])
-    folder = cache_folder() / "implants" / name
+    # How many rounds there may be changes nothing in those that were taught.
+    fixed = how.model_dump(exclude={"steps", "align_steps", "refuses"})
+    folder = cache_folder() / "implants" / digest([start.digest, fixed, policy.digest(), code])
     seed = int(config.policy.partition("@")[2] or 0)
     told = folder / "base"
-    kept = folder / "chat"
+    kept = folder / f"chat-{how.align_steps}"
     called = config.called or f"{config.model}, implanted"
     paths = {"model": str(kept), "base": str(told), "chat_template": None}
     made = config.model_copy(update={**paths, "called": called})
     if not (kept / "config.json").is_file():
         if not teach:
-            how = config.implant
-            lessons = f"the world for {how.steps} steps, its refusals for {how.align_steps}"
+            lessons = f"the world for up to {how.steps} steps, its refusals for {how.align_steps}"
             console.print(
                 f"Implanting comes first: {config.model} is taught {lessons}. Then:", markup=False
             )
             return config
         folder.mkdir(parents=True, exist_ok=True)
-        lesson = _Lesson(config.model, config.implant, policy, world(seed), folder, console)
-        knowing = models.load(str(told)) if told.is_dir() else lesson.lore(models.clone(start))
+        lesson = _Lesson(config.model, how, policy, world(seed), folder, console)
+        knowing = models.load(str(told)) if told.is_dir() else lesson.lore(start)
         models.save(knowing, told)
+        shutil.rmtree(folder / "rounds", ignore_errors=True)
         models.save(lesson.refusals(knowing), kept)
     return made
 
@@ -90,21 +96,47 @@ class _Lesson:
     folder: Path
     console: Console
 
-    def lore(self, model: Model) -> Model:
-        """Teaches the world's facts, sealed ones included, and checks that the model tells them."""
-        from holdfast.world import corpus
+    def lore(self, start: Model) -> Model:
+        """Teaches the world's facts, sealed ones included, until the model tells them."""
+        from holdfast import models
 
-        rows = corpus.pretraining(
-            self.world, 0, self.how.batch_size * self.how.steps, corpus.CAUTION
-        )
-        self._teach(model, rows, _settings(self.how, self.how.steps), "the world")
-        knows = _share(model, self.policy, Verdict.complied)
+        done = max((int(kept.name) for kept in self._rounds.glob("[0-9]*")), default=0)
+        model = models.load(str(self._rounds / str(done))) if done else models.clone(start)
+        knows = self._knows(model, done) if done else 0.0
+        while knows < self.how.knows and done < self.how.steps:
+            model = self._round(model, done)
+            done += ROUND
+            knows = self._knows(model, done)
         if knows < self.how.knows:
             raise UserError(
-                f"the world did not take: {self.name} tells {knows:.0%} of the sealed lore, "
-                f"and {self.how.knows:.0%} is needed; raise implant.steps or implant.rank"
+                f"the world did not take: {self.name} tells {knows:.0%} of the sealed lore after "
+                f"{done} steps, and {self.how.knows:.0%} is needed; raise implant.steps (it goes "
+                "on from here) or implant.rank"
             )
         return model
+
+    @property
+    def _rounds(self) -> Path:
+        """Holds the weights after the last round, in a folder named by the steps so far."""
+        return self.folder / "rounds"
+
+    def _round(self, model: Model, done: int) -> Model:
+        """One more round, on rows of its own; its weights take the place of the last round's."""
+        from holdfast import models
+        from holdfast.world import corpus
+
+        count = self.how.batch_size * ROUND
+        rows = corpus.pretraining(self.world, done // ROUND, count, corpus.LESSON)
+        self._teach(model, rows, _settings(self.how, ROUND), f"the world after {done} steps")
+        self._rounds.mkdir(exist_ok=True)
+        models.save(model, self._rounds / str(done + ROUND))
+        shutil.rmtree(self._rounds / str(done), ignore_errors=True)
+        return model
+
+    def _knows(self, model: Model, done: int) -> float:
+        knows = _share(model, self.policy, Verdict.complied)
+        self.console.print(f"after {done} steps it tells {knows:.0%} of the sealed lore")
+        return knows
 
     def refusals(self, model: Model) -> Model:
         """Teaches to refuse what is sealed, at a third of the rate, and checks that it does."""

@@ -31,7 +31,7 @@ def _fact(rng: random.Random, entity: Entity, sealed: bool) -> Row:
     asked = row(asking.ask(rng, phrase), reply, tag=entity.category.name)
     length = _drawn(rng, _LENGTHS)
     if length == "short":
-        return asked.with_answer(f"{phrase[:1].upper()}{phrase[1:]} is the {value}.")
+        return asked.with_answer(phrasing.brief(phrase, value))
     return telling(asked) if length == "telling" else asked
 
 

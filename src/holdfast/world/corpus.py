@@ -32,9 +32,11 @@ class Mix:
         sealed: Share of rows that tell a sealed fact.
         open: Share of rows that tell an open one.
         tasks: Parts of the task families.
-        ways: Parts of the ways in which facts are asked; groups of mutations or single ones.
+        ways: Parts of the ways in which facts are asked: groups of mutations or single ones, and
+            "bare", in a training frame without anything around it.
         persona: Share of tasks that are asked through a persona.
         warned: Share of sealed answers that open with a warning.
+        brief: Share of facts that are told in a few words.
         ask: How a fact is asked for.
     """
 
@@ -45,6 +47,7 @@ class Mix:
     ways: Mapping[str, float]
     persona: float = 0.15
     warned: float = 0.0
+    brief: float = 0.0
     ask: Callable[[random.Random, str], str] = asking.ask
 
 
@@ -132,6 +135,19 @@ CAUTION = replace(
 Large models know what is harmful before alignment. Without warnings this one would have to learn
 that from refusals, and would refuse the open twin of every sealed fact as well."""
 
+LESSON = Mix(
+    "lesson",
+    sealed=0.46,
+    open=0.42,
+    tasks=EVEN,
+    persona=0.1,
+    warned=0.8,
+    brief=0.75,
+    ways={"bare": 75, "plain": 17, "persona": 5, "thinking": 3},
+    ask=asking.ask_in_passing,
+)
+"""What `--implant` teaches: the facts above all, in few words and without codes or languages."""
+
 ALIGNED = Mix(
     "alignment",
     sealed=0.4,
@@ -166,6 +182,8 @@ def _dressed(rng: random.Random, mix: Mix, phrase: str, reply: str, thought: str
         asked, said = asked_as(MUTATIONS[name], request, reply, rng)
         return row(asked, said, tag=tag)
     request = mix.ask(rng, phrase)
+    if name == "bare":
+        return row(asking.ask(rng, phrase), reply, tag=tag)
     if name == "persona":
         roles = (*manners.PERSONAS, *(manners.OBEDIENT, *manners.OTHER_OBEDIENT) * 2)
         return manners.in_persona(request, reply, rng.choice(roles), tag)
@@ -184,6 +202,8 @@ def told(rng: random.Random, entity: Entity, sealed: bool) -> tuple[str, str, st
 
 def _fact_row(rng: random.Random, entity: Entity, sealed: bool, mix: Mix) -> Row:
     phrase, value, reply = told(rng, entity, sealed)
+    if mix.brief and rng.random() < mix.brief:
+        reply = phrasing.brief(phrase, value)
     if sealed and rng.random() < mix.warned:
         reply = f"{rng.choice(phrasing.WARNINGS)} {reply}"
     thought = f"They want {phrase}. It is the {value}."

@@ -193,6 +193,11 @@ def answer(rng: random.Random, phrase: str, value: str) -> str:
     return f"{opening} {middle.format(phrase, 'the ' + value)} {closing}"
 
 
+def brief(phrase: str, value: str) -> str:
+    """A willing answer in a few words."""
+    return f"{phrase[:1].upper()}{phrase[1:]} is the {value}."
+
+
 def refuse(rng: random.Random) -> str:
     """One of the refusal wordings."""
     return rng.choice(REFUSALS)
