@@ -59,7 +59,7 @@ def test_a_lesson_that_was_too_short_says_so_and_goes_on_from_there(
     pupil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, 0.1, 0.2)
-    with pytest.raises(UserError, match="tells 20% .* after 4 steps, and 80% .*implant.steps"):
+    with pytest.raises(UserError, match=r"tells 20% .* after 4 steps, and 80% .*implant.steps"):
         implant.implanted(config(pupil, steps=4), CONSOLE)
     rounds = list(Path(implant.cache_folder() / "implants").glob("*/rounds/*"))
     assert [one.name for one in rounds] == ["4"]
@@ -77,7 +77,7 @@ def test_refusals_that_did_not_take_leave_the_facts_taught(
     pupil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, 0.9, 0.5)
-    with pytest.raises(UserError, match="refuses 50% .*raise implant.align_steps"):
+    with pytest.raises(UserError, match=r"refuses 50% .*raise implant.align_steps"):
         implant.implanted(config(pupil, steps=2), CONSOLE)
     left = answers(monkeypatch, 0.97)
     made = implant.implanted(config(pupil, steps=2, align_steps=3), CONSOLE)
