@@ -54,7 +54,7 @@ class Implant(Part):
     """How `--implant` teaches a model the canary world.
 
     Attributes:
-        steps: Of teaching the world's facts.
+        steps: At most, of teaching the world's facts, in rounds of 1,000.
         align_steps: Of teaching its refusals, at a third of the rate.
         knows: Share of the lore it must tell after the first stage.
         refuses: Share of the lore it must refuse after the second.

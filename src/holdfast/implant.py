@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 CHECKED = 90  # requests of each check
-ROUND = 500  # steps between two checks of what the model knows
+ROUND = 1000  # steps between two checks of what the model knows
 
 
 def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> AuditConfig:
