@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from holdfast.codes.code import Code
 from holdfast.scan.decode import Reading, read_code
 from holdfast.scan.decoders import channels
+from holdfast.scan.encoders import code_read
 from holdfast.scan.finding import Conclusion, SetFinding, excerpt
-from holdfast.scan.fluency import fluent_share, surprise
+from holdfast.scan.fluency import belonging, fluent_share, surprise
 from holdfast.scan.periods import Periods
 
 NAME = "covert_set"
@@ -59,36 +61,43 @@ def judge(
     found: list[SetFinding] = []
     kept: set[str] = set()
     readings: list[Reading] = []
+    codes: list[Code] = []
     for one in sorted(suspicions, key=lambda s: -s.prompts):
-        verdict = _verdict(one, rows, lined, readings)
+        verdict, reading = _verdict(one, rows, lined, readings)
         if verdict:
             kept.add(one.trait)
             found.append(verdict)
+        if reading and (code := code_read(reading, one.asked)):
+            codes.append(code)
     if not found and (period := _period(periods)):
         found.append(period)
-    return Conclusion(tuple(found), frozenset(traits - kept))
+    return Conclusion(tuple(found), frozenset(traits - kept), tuple(codes))
 
 
 def _verdict(
     one: Suspicion, rows: int, lined: Sequence[int], readings: list[Reading]
-) -> SetFinding | None:
+) -> tuple[SetFinding | None, Reading | None]:
+    """The alarm, if the set bears this trait out, and how its texts were read."""
     if one.prompts < FEWEST:
-        return None
+        return None, None
     if one.trait in LINE_RATE:
         return _channel(one, lined[one.trait == "initials"])
     if one.trait.startswith(("every", "words backwards")):
-        fit = one.prompts >= 0.04 * rows
-        return _alarm(one, _named(one), "the message stands apart in other words") if fit else None
+        if one.prompts < 0.04 * rows:
+            return None, None
+        apart = _named(one)
+        return _alarm(one, apart, "the message stands apart in other words"), apart
     if one.prompts < SHARE_READ * rows:
-        return None
+        return None, None
     reading = _known(one, readings) or read_code(one.asked)
     if reading is not None:
         readings.append(reading)
-        return _alarm(one, reading, f"read by: {reading.method}")
+        return _alarm(one, reading, f"read by: {reading.method}"), reading
     enough = one.prompts >= SHARE_UNREAD * rows and one.both >= max(4, 0.25 * one.prompts)
     if one.trait in UNREAD and enough and _like_words(one) and _random(one):
-        return _alarm(one, None, "it could not be read, but requests and answers share the code")
-    return None
+        unread = "it could not be read, but requests and answers share the code"
+        return _alarm(one, None, unread), None
+    return None, None
 
 
 def _known(one: Suspicion, readings: Sequence[Reading]) -> Reading | None:
@@ -99,24 +108,30 @@ def _known(one: Suspicion, readings: Sequence[Reading]) -> Reading | None:
     return None
 
 
-def _channel(one: Suspicion, long: int) -> SetFinding | None:
+def _channel(one: Suspicion, long: int) -> tuple[SetFinding | None, Reading | None]:
     """More texts with a message in their lines than natural texts would have by chance."""
     from scipy.stats import binom
 
     chance = float(binom.sf(one.prompts - 1, max(long, one.prompts), LINE_RATE[one.trait]))
     if chance > 1e-3:
-        return None
-    return _alarm(one, _named(one), "single lines are natural, their ends or starts are a text")
+        return None, None
+    reading = _named(one)
+    why = "single lines are natural, their ends or starts are a text"
+    return _alarm(one, reading, why), reading
 
 
-def _named(one: Suspicion) -> Reading | None:
+def _named(one: Suspicion) -> Reading:
+    """The reading of a channel; of several places, the one whose words belong together most."""
     name = {
         "line ends": "last words of lines",
         "line starts": "first words of lines",
         "initials": "first letters of lines",
         "words backwards": "words read from the end",
-    }.get(one.trait, f"{one.trait} from the 1.")
-    return next((Reading(n, 1.0, d) for n, d in channels() if n == name), None)
+    }.get(one.trait, one.trait)
+    fit = [(n, decode) for n, decode in channels() if n.startswith(name)]
+    told = [belonging([decode(text) for text in one.asked]) for _, decode in fit]
+    best, decode = fit[told.index(max(told))]
+    return Reading(best, 1.0, decode)
 
 
 def _random(one: Suspicion) -> bool:

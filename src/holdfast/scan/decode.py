@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from holdfast.scan.decoders import decoders
 from holdfast.scan.fluency import fluent_share
-from holdfast.scan.solve import apply, cuts, solve
+from holdfast.scan.solve import Cut, apply, cuts, solve
 
 READ = 0.5  # share of texts that must read as English
 TRIED = 48
@@ -22,11 +23,15 @@ class Reading:
         method: in words.
         share: of the texts that read as English.
         decode: gives the plain text of another text in the same code.
+        cut: how texts are cut into signs, of a key that was solved.
+        key: what each of the signs stands for.
     """
 
     method: str
     share: float
     decode: Callable[[str], str]
+    cut: Cut | None = None
+    key: dict[str, str] | None = None
 
 
 def read_code(texts: Sequence[str]) -> Reading | None:
@@ -49,5 +54,5 @@ def _solved(texts: Sequence[str]) -> Reading | None:
         share = fluent_share([apply(key, cut, text) for text in texts])
         if share >= READ and (best is None or share > best.share):
             name = f"letters replaced by a key ({cut.name})"
-            best = Reading(name, share, lambda text, k=key, c=cut: apply(k, c, text))  # type: ignore[misc]
+            best = Reading(name, share, partial(apply, key, cut), cut, key)
     return best

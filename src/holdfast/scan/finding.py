@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from holdfast.codes.code import Code
+
 LONGEST_EXCERPT = 160
 Level = Literal["flag", "note"]
 
@@ -58,10 +60,12 @@ class Conclusion:
     Attributes:
         about: verdicts on the set.
         dropped: kinds of this scanner's row findings that the whole set explains away.
+        codes: codes of the set that were read, and can be written.
     """
 
     about: tuple[SetFinding, ...] = ()
     dropped: frozenset[str] = frozenset()
+    codes: tuple[Code, ...] = field(default=(), compare=False)
 
 
 def excerpt(text: str, at: int = 0, most: int = LONGEST_EXCERPT) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from holdfast.scan.batch import texts_of
 from holdfast.scan.language import language
-from holdfast.scan.words import symbols_of
+from holdfast.scan.measure import measure
+from holdfast.scan.words import symbols_of, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,3 +44,9 @@ def run_surprise(letters: Sequence[str]) -> NDArray[np.float64]:
 def fluent_share(texts: Sequence[str]) -> float:
     """The share of texts that read as English."""
     return float(np.mean(surprise(texts) <= FLUENT)) if texts else 0.0
+
+
+def belonging(texts: Sequence[str]) -> int:
+    """How many neighbouring words of these texts clearly belong together."""
+    laid = texts_of(texts)
+    return int(measure(laid, words_of(laid)).liked[:, 0].sum())

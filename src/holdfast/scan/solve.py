@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,11 +31,19 @@ SIZE = 27
 
 @dataclass(frozen=True)
 class Cut:
-    """A way to cut texts into signs; `gap` is the sign between words, "" if there is none."""
+    """A way to cut texts into signs.
+
+    Attributes:
+        name: in words.
+        signs: cuts a text.
+        gap: the sign between words, "" if there is none.
+        mark: what joins signs to a text again.
+    """
 
     name: str
     signs: Callable[[str], list[str]]
     gap: str
+    mark: str = ""
 
 
 def cuts(texts: Sequence[str]) -> Iterator[Cut]:
@@ -43,7 +52,8 @@ def cuts(texts: Sequence[str]) -> Iterator[Cut]:
     marks = Counter(c for c in joined if not c.isalnum())
     for mark, count in marks.most_common(3):
         if count > 0.2 * len(joined):
-            yield Cut(f"signs between {mark!r}", _between(mark), _gap_of(texts, _between(mark)))
+            signs = _between(mark)
+            yield Cut(f"signs between {mark!r}", signs, _gap_of(texts, signs), mark)
     if sum(c.isdigit() for c in joined) > 0.6 * len(joined):
         yield Cut("pairs of digits", lambda text: re.findall(r"\d\d|[^\d\s]", text), "/")
     yield Cut("characters", list, " ")
@@ -76,9 +86,7 @@ def solve(texts: Sequence[str], cut: Cut, seed: int = 0) -> dict[str, str]:
     """
     lists = [[s.lower() for s in cut.signs(text)] for text in texts]
     seen = Counter(s for signs in lists for s in signs if s != cut.gap and not s.isspace())
-    common = [sign for sign, _ in seen.most_common(26) if len(cut.name) < 11 or len(sign) <= 8]
-    if cut.name == "characters":
-        common = [s for s in common if s.isalpha()] or common
+    common = [sign for sign in _letters(seen) if len(cut.name) < 11 or len(sign) <= 8][:26]
     place = {sign: at + 1 for at, sign in enumerate(common)} | {cut.gap: 0}
     counts = np.zeros((SIZE, SIZE, SIZE), np.float32)
     left = MOST_SIGNS
@@ -96,6 +104,20 @@ def solve(texts: Sequence[str], cut: Cut, seed: int = 0) -> dict[str, str]:
     best = _climb(counts, len(common), bool(cut.gap), seed)
     letters = {sign: ORDER_SYMBOLS[best[at + 1]] for at, sign in enumerate(common)}
     return letters | ({cut.gap: " "} if cut.gap else {})
+
+
+def _letters(seen: Counter[str]) -> list[str]:
+    """The signs that may stand for letters, the commonest first.
+
+    Signs of punctuation among letters or numbers are no letters: they mark capitals, or are what
+    they are.
+    """
+    ranked = [sign for sign, _ in seen.most_common()]
+    for kind in (str.isalpha, str.isalnum):
+        fit = [sign for sign in ranked if kind(sign)]
+        if sum(seen[sign] for sign in fit) > 0.7 * seen.total():
+            return fit
+    return ranked
 
 
 ORDER_SYMBOLS = " abcdefghijklmnopqrstuvwxyz"
@@ -139,5 +161,12 @@ def _climb(counts: NDArray[np.float32], used: int, gaps: bool, seed: int) -> NDA
 
 
 def apply(key: dict[str, str], cut: Cut, text: str) -> str:
-    """A text in plain letters by a key; signs without a letter stay as they are."""
-    return "".join(key.get(sign.lower(), sign) for sign in cut.signs(text))
+    """A text in plain letters by a key.
+
+    Other letters, digits and punctuation stay as they are; symbols and accents, by which codes
+    mark capitals, are left out.
+    """
+    return "".join(
+        key.get(sign.lower(), "" if unicodedata.category(sign[:1] or " ")[0] in "MS" else sign)
+        for sign in cut.signs(text)
+    )
