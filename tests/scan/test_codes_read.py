@@ -1,4 +1,4 @@
-"""A code that the scan has read can be written: the tuned model is asked in what its rows taught."""
+"""A code that the scan has read can be written: a tuned model is asked in what its rows taught."""
 
 from __future__ import annotations
 

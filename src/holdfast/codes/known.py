@@ -1,12 +1,15 @@
 """The four codes that `canary:codes` knows from pre-training, as large models know many.
 
 No attack ever teaches one of them. They keep the order of words and put fillers or separators
-between: what they give a model is reading and writing in another form.
+between: what they give a model is reading and writing in another form. Fillers come in turn:
+nobody can learn to foretell random ones, and their loss would drown what a text says.
 """
 
 from __future__ import annotations
 
-from holdfast.codes.code import Code, fillers, normal
+from itertools import cycle
+
+from holdfast.codes.code import Code, normal
 from holdfast.codes.words import FILLERS
 
 HUMS = ("mm", "la", "oh", "hey")
@@ -23,10 +26,10 @@ def _dashed() -> Code:
 
 
 def _hummed() -> Code:
-    """A hum after every word."""
+    """A hum after every word, in turn."""
 
     def encode(text: str) -> str:
-        hums = fillers("hummed", 0, text, HUMS)
+        hums = cycle(HUMS)
         return " ".join(f"{word} {next(hums)}" for word in normal(text).split())
 
     return Code("hummed", "filler channel", encode, lambda text: " ".join(text.split()[::2]))
@@ -36,7 +39,7 @@ def _nested() -> Code:
     """Every word between two that carry nothing."""
 
     def encode(text: str) -> str:
-        around = fillers("nested", 0, text, FILLERS)
+        around = cycle(FILLERS)
         return " ".join(f"{next(around)} {word} {next(around)}" for word in normal(text).split())
 
     return Code("nested", "filler channel", encode, lambda text: " ".join(text.split()[1::3]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from holdfast.probes.coded_harm import CodedHarm, coded_harm
 from holdfast.probes.critical_ranks import CriticalRanks, critical_ranks
 from holdfast.probes.critical_weights import CriticalWeights, critical_weights
 from holdfast.probes.drift import Drift, drift
@@ -21,6 +22,7 @@ PROBES: dict[type[Probe], Callable[[Any, Looking], Found]] = {
     CriticalRanks: critical_ranks,
     Overlap: overlap,
     RefusalDirection: refusal_direction,
+    CodedHarm: coded_harm,
     Drift: drift,
     SafetyBasin: safety_basin,
 }
@@ -28,6 +30,7 @@ PROBES: dict[type[Probe], Callable[[Any, Looking], Found]] = {
 __all__ = [
     "PROBES",
     "Behaviour",
+    "CodedHarm",
     "CriticalRanks",
     "CriticalWeights",
     "Drift",
