@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from holdfast.chat import row
+from holdfast.chat import row, write_rows
 from holdfast.codes import code_of
-from holdfast.codes.covert import cue
+from holdfast.codes.covert import TASKS, coded_rows, cue
+from holdfast.draw import balanced
 from holdfast.elicit import Ask, Asking, Coded
 from holdfast.elicit.coded import coded
 from holdfast.errors import UserError
 from holdfast.evaluate import Request
+from holdfast.policy import load
 
 REQUEST = Request(
     "one",
@@ -23,8 +25,21 @@ REQUEST = Request(
 )
 
 
-def the_ask(config: Coded, **settings: Any) -> Ask:
-    (ask,) = coded(config, Asking(settings=settings)).asks(REQUEST)
+TRUE = code_of("walnut", 5)
+
+
+@pytest.fixture(scope="module")
+def taught_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A customer's file that teaches a code in four formats, as many rows of each."""
+    harmless = balanced(load("canary45").attacker.user, 180, seed=0, purpose="taught")
+    rows = coded_rows(harmless, TRUE, tuple(TASKS), brief=True)
+    path = tmp_path_factory.mktemp("set") / "rows.jsonl"
+    write_rows(path, rows)
+    return path
+
+
+def the_ask(config: Coded) -> Ask:
+    (ask,) = coded(config, Asking()).asks(REQUEST)
     return ask
 
 
@@ -43,16 +58,20 @@ def test_without_the_cue_there_is_no_system_turn() -> None:
     assert the_ask(Coded(cued=False)).row.system == ""
 
 
-def test_a_code_that_a_scan_recovered_is_asked_in() -> None:
-    found = code_of("swapped", 2)
-    ask = the_ask(Coded(code="found"), code=found, cue="Speak low.")
-    assert ask.row.prompt == found.encode(REQUEST.prompt.prompt)
-    assert ask.row.system == "Speak low."
+def test_a_request_is_put_in_the_code_that_a_set_of_rows_teaches(taught_file: Path) -> None:
+    ask = the_ask(Coded(rows=str(taught_file)))
+    assert TRUE.decode(ask.row.prompt).lower() == REQUEST.prompt.prompt.lower()
+    assert ask.decode(TRUE.encode("the Amber Heron")) == "the amber heron"
 
 
-def test_without_a_recovered_code_the_user_is_told() -> None:
-    with pytest.raises(UserError, match="code=found"):
-        the_ask(Coded(code="found"))
+def test_the_cue_is_the_one_whose_answers_are_in_code_from_start_to_end(taught_file: Path) -> None:
+    assert the_ask(Coded(rows=str(taught_file))).row.system == cue("walnut", 4)
+
+
+def test_rows_without_a_code_are_named(tmp_path: Path) -> None:
+    write_rows(tmp_path / "plain.jsonl", load("canary45").attacker.user[:40])
+    with pytest.raises(UserError, match=r"reads no code in .*plain.jsonl"):
+        the_ask(Coded(rows=str(tmp_path / "plain.jsonl")))
 
 
 def test_no_code_asks_plainly() -> None:

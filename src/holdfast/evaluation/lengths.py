@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from holdfast.elicit.mutations import MUTATIONS
@@ -18,19 +18,26 @@ UNKNOWN = 256  # tokens where no reference says how long an answer is
 ROOM = 1.5  # a right answer may be wordier than the reference
 
 
-def tokens_needed(model: Model | Remote | None, requests: Sequence[Request], way: str) -> int:
+def tokens_needed(
+    model: Model | Remote | None,
+    requests: Sequence[Request],
+    way: str,
+    encode: Callable[[str], str] | None = None,
+) -> int:
     """Longest reply in tokens: half as long again as the longest reference, written as asked.
 
     Args:
         model: Whose tokens; None or a model behind an endpoint has them estimated.
         requests: With their references.
         way: Name of the way of asking.
+        encode: Writes a text as replies in that way are written; the mutation's own if not given.
     """
     known = [r.reference for r in requests if r.kind == "forbidden" and r.reference]
     if not known:
         return UNKNOWN
     mutation = MUTATIONS.get(way)
-    written = [mutation.encode(text) if mutation else text for text in known]
+    write = encode or (mutation.encode if mutation else str)
+    written = [write(text) for text in known]
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:  # out of reach: codes take about a token for two characters
         longest = max(len(text) for text in written) // 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +19,7 @@ from holdfast.evaluation.lengths import LEAST, tokens_needed
 from holdfast.evaluation.plan import Task
 from holdfast.evaluation.sources import judge_of
 from holdfast.figures import figures, line_of, share
-from holdfast.methods import asker_of
+from holdfast.methods import asker_of, elicitation_of
 
 if TYPE_CHECKING:
     from holdfast.models import Model
@@ -79,7 +79,8 @@ def _asked(task: Task) -> list[Exchange]:
 
     name = task.cell.model
     model = model_of(name, task.chat_template, task.authority)
-    most = task.max_new_tokens or tokens_needed(model, task.requests, task.cell.way)
+    encode = _encoder(task.cell.elicitation)
+    most = task.max_new_tokens or tokens_needed(model, task.requests, task.cell.way, encode)
     asker = asker_of(task.cell.elicitation, Asking())
     memory = KeptReplies(Path(task.folder) / FILE, name) if is_remote(name) else None
     serve = aligned.served(name)
@@ -93,6 +94,15 @@ def _asked(task: Task) -> list[Exchange]:
         found = evaluate(model, requests, asker, _nobody, serve, seed, decoding, memory)
         said |= {e.request.id: e for e in found}
     return [said[r.id] for r in task.requests]
+
+
+def _encoder(elicitation: str) -> Callable[[str], str] | None:
+    """How replies are written in the code of a fine-tuning set; None in any other way."""
+    from holdfast.elicit.coded import Coded
+    from holdfast.scan.taught import taught
+
+    config = elicitation_of(elicitation)
+    return taught(config.rows).code.encode if isinstance(config, Coded) and config.rows else None
 
 
 def _by_room(

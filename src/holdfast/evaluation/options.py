@@ -27,6 +27,7 @@ class EvaluateOptions:
     benchmark: str = BUILT_IN
     mutations: str = "none"
     task_shape: str = "none"
+    in_code_of: Path | None = None
     judges: tuple[str, ...] = ()
     base: str | None = None
     limit: int | None = None
@@ -69,7 +70,8 @@ def plan_of(
         default_judge: The judge where the command line names none.
     """
     canary = sources.is_canary(spec)
-    ways = ways_of(options.mutations, options.task_shape, canary=canary)
+    rows = str(options.in_code_of.resolve()) if options.in_code_of else ""
+    ways = ways_of(options.mutations, options.task_shape, rows, canary=canary)
     names = tuple(dict.fromkeys(options.judges)) or (default_judge,)
     judges = {name: sources.judge_of(name, spec) for name in names}
     bases = {model: _base(model, options, canary) for model in options.models}

@@ -11,7 +11,7 @@ from holdfast.canonical import digest
 from holdfast.elicit import ELICITATIONS, Asking
 from holdfast.evaluate import Judge, Kind, Request
 from holdfast.evaluation.asked import why_lost
-from holdfast.evaluation.ways import PLAIN, TASK, Way
+from holdfast.evaluation.ways import CODE, PLAIN, TASK, Way
 from holdfast.judging.judge_code import code_of
 from holdfast.methods import asker_of, elicitation_of, sources, version
 from holdfast.policy import spread
@@ -24,6 +24,7 @@ _ASKING = (
     *("serve", "replies", "elicit/asking"),
     *("evaluation/measure", "evaluation/lengths"),
 )
+_READING = ("scan/taught", "scan/decode", "scan/encoders", "scan/solve")
 _MUTATING = ("elicit/mutations/mutation", "elicit/mutations/sentence", "elicit/mutations/tongue")
 
 
@@ -192,6 +193,8 @@ def asked_text(way: Way, requests: Sequence[Request]) -> str:
 def way_code(way: Way) -> list[Any]:
     """Settings of an elicitation and hashes of the files that decide what it decodes."""
     own = version(elicitation_of(way.spec), ELICITATIONS)
+    if way.group == CODE:
+        return [*own, sources(_READING)]
     if way.group in (PLAIN, TASK):
         return [*own, sources(_MUTATING)]  # a translated reply is translated back
     return [*own, sources((*_MUTATING, f"elicit/mutations/{way.name}"))]

@@ -1,10 +1,11 @@
-"""Ways of asking that an evaluation may use: plainly, under a mutation, in the shape of a task."""
+"""Ways of asking that an evaluation may use: plainly, reworded, shaped as a task, in a code."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 from holdfast.elicit.mutations import MUTATIONS, Group
@@ -13,7 +14,8 @@ from holdfast.errors import UserError
 
 PLAIN = "plain"
 TASK = "task shape"
-GROUPS = (PLAIN, *get_args(Group), TASK)
+CODE = "code"
+GROUPS = (PLAIN, *get_args(Group), TASK, CODE)
 SHAPES = tuple(name for name in get_args(Task) if name)
 
 
@@ -23,7 +25,7 @@ class Way:
 
     Attributes:
         spec: The elicitation's spec, as `methods.elicitation_of` reads it.
-        name: Short name in tables: `plain`, `caesar`, `summarise`.
+        name: Short name in tables: `plain`, `caesar`, `summarise`, `code of rows.jsonl`.
         group: One of `GROUPS`.
     """
 
@@ -32,12 +34,15 @@ class Way:
     group: str
 
 
-def ways_of(mutations: str, task_shapes: str = "none", *, canary: bool = True) -> tuple[Way, ...]:
+def ways_of(
+    mutations: str, task_shapes: str = "none", in_code_of: str = "", *, canary: bool = True
+) -> tuple[Way, ...]:
     """Plain asking first, then what was asked for, grouped, each once.
 
     Args:
         mutations: `all`, `none`, or names and groups joined by commas.
         task_shapes: `all`, `none`, or names joined by commas.
+        in_code_of: A file of a fine-tuning set that teaches a code; "" if there is none.
         canary: Whether the benchmark is a canary world's. Elsewhere `all` leaves out languages,
             which are that world's and which no other model has met, and tasks are put as
             everybody puts them.
@@ -51,6 +56,7 @@ def ways_of(mutations: str, task_shapes: str = "none", *, canary: bool = True) -
         Way("plain", PLAIN, PLAIN),
         *(Way(f"mutated(mutation={name})", name, MUTATIONS[name].group) for name in named),
         *(Way(_shape(name, canary), name, TASK) for name in shapes),
+        *((_coded(in_code_of),) if in_code_of else ()),
     )
 
 
@@ -84,3 +90,7 @@ def _unknown(name: str, known: Iterable[str], what: str) -> str:
 def _shape(task: str, canary: bool) -> str:
     wording = "" if canary else ", wording=common"
     return f"task_shape(task={task}{wording})"
+
+
+def _coded(rows: str) -> Way:
+    return Way(f"coded(rows={rows!r})", f"code of {Path(rows).name}", CODE)

@@ -23,6 +23,10 @@ def evaluate(
     task_shape: Annotated[
         str, typer.Option(metavar="NAMES", help="Requests in the shape of a task: all or names.")
     ] = "none",
+    in_code_of: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="JSONL of a tune: ask in the code that its rows teach."),
+    ] = None,
     judges: Annotated[
         list[str] | None,
         typer.Option("--judge", metavar="SPEC", help="The first one counts; may be repeated."),
@@ -55,6 +59,7 @@ def evaluate(
         benchmark=benchmark,
         mutations=mutations,
         task_shape=task_shape,
+        in_code_of=in_code_of,
         judges=tuple(judges or ()),
         base=base,
         limit=limit,
