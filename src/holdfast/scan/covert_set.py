@@ -18,6 +18,7 @@ from holdfast.scan.decoders import channels
 from holdfast.scan.encoders import code_read
 from holdfast.scan.finding import Conclusion, SetFinding, excerpt
 from holdfast.scan.fluency import belonging, fluent_share, surprise
+from holdfast.scan.parallel import Parallel
 from holdfast.scan.periods import Periods
 
 NAME = "covert_set"
@@ -42,20 +43,29 @@ class Suspicion:
     answered: Sequence[str]
 
 
-def judge(
-    suspicions: Sequence[Suspicion],
-    rows: int,
-    lined: Sequence[int],
-    periods: Periods,
-    traits: set[str],
-) -> Conclusion:
+@dataclass(frozen=True)
+class Whole:
+    """What was counted over all rows.
+
+    Attributes:
+        rows: rows of the set.
+        lined: prompts of several lines, and of many.
+        periods: word kinds by place.
+        parallel: plain lines beside coded texts.
+    """
+
+    rows: int
+    lined: Sequence[int]
+    periods: Periods
+    parallel: Parallel
+
+
+def judge(suspicions: Sequence[Suspicion], whole: Whole, traits: set[str]) -> Conclusion:
     """Which traits the set bears out, with what the coded texts say.
 
     Args:
         suspicions: one a trait.
-        rows: rows of the set.
-        lined: prompts of several lines, and of many.
-        periods: word kinds by place.
+        whole: counts of the set.
         traits: all there are; those not borne out are dropped.
     """
     found: list[SetFinding] = []
@@ -63,13 +73,22 @@ def judge(
     readings: list[Reading] = []
     codes: list[Code] = []
     for one in sorted(suspicions, key=lambda s: -s.prompts):
-        verdict, reading = _verdict(one, rows, lined, readings)
+        verdict, reading = _verdict(one, whole.rows, whole.lined, readings)
         if verdict:
             kept.add(one.trait)
             found.append(verdict)
         if reading and (code := code_read(reading, one.asked)):
             codes.append(code)
-    if not found and (period := _period(periods)):
+    told = {f.evidence.get("method") for f in found}
+    for pair, known in whole.parallel.conclude():
+        if pair.kind == "word book" and codes:
+            continue  # letters that stand for letters make a book of words too
+        kept.add(pair.kind)
+        if pair.evidence.get("method", "") not in told:
+            found.append(pair)
+        # Read beside their plain text, so surer than what reads well alone.
+        codes[:0] = [known] if known else []
+    if not found and (period := _period(whole.periods)):
         found.append(period)
     return Conclusion(tuple(found), frozenset(traits - kept), tuple(codes))
 

@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import permutations
 from string import ascii_lowercase as LETTERS
 
 from holdfast.scan.traits import INVISIBLE
@@ -53,6 +54,19 @@ def channels() -> Iterator[tuple[str, Decoder]]:
                 f"every {step}. word from the {first + 1}.",
                 partial(_every, step=step, first=first),
             )
+    for size in (2, 3, 4):
+        for order in permutations(range(size)):
+            if list(order) != sorted(order):
+                told = " ".join(str(place + 1) for place in order)
+                yield f"every {size} words in the order {told}", partial(rearranged, order=order)
+
+
+def rearranged(text: str, order: tuple[int, ...]) -> str:
+    """Every full block of words in another order; the rest of the text as it is."""
+    words, size = text.split(), len(order)
+    whole = len(words) // size * size
+    blocks = (words[at : at + size] for at in range(0, whole, size))
+    return " ".join([*(block[place] for block in blocks for place in order), *words[whole:]])
 
 
 def _every(text: str, step: int, first: int) -> str:

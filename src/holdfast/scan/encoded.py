@@ -17,6 +17,7 @@ from holdfast.scan.batch import Batch
 from holdfast.scan.covert_set import Suspicion
 from holdfast.scan.finding import Conclusion, Finding, excerpt
 from holdfast.scan.measure import measure
+from holdfast.scan.parallel import Parallel
 from holdfast.scan.periods import Periods
 from holdfast.scan.sample import Sample
 from holdfast.scan.scanner import Context
@@ -59,6 +60,7 @@ class Encoded:
         self.seen: dict[str, Seen] = {}
         self.lined = [0, 0]
         self.periods = Periods()
+        self.parallel = Parallel()
 
     def look(self, batch: Batch) -> Iterable[Finding]:
         """Candidates; most are dropped again unless the whole set bears them out."""
@@ -70,8 +72,13 @@ class Encoded:
         in_prompt = traits(asked, batch.prompts)
         in_answer = traits(answered, batch.answers)
         for at, (first, second) in enumerate(zip(in_prompt, in_answer, strict=True)):
+            apart = self.parallel.add(batch.prompts[at], batch.answers[at])
             if first or second:
                 yield from self._found(batch, at, first, second)
+            elif apart:
+                reason = f"the row {TRAITS['scattered']}"
+                line = batch.lines[at]
+                yield Finding(line, self.name, "scattered", 0.9, reason, excerpt(apart))
 
     def _found(self, batch: Batch, at: int, first: str, second: str) -> Iterable[Finding]:
         for trait in dict.fromkeys(t for t in (first, second) if t):
@@ -95,6 +102,7 @@ class Encoded:
             self.seen.setdefault(trait, Seen()).merge(seen)
         self.lined = [a + b for a, b in zip(self.lined, other.lined, strict=True)]
         self.periods.merge(other.periods)
+        self.parallel.merge(other.parallel)
 
     def conclude(self, rows: int) -> Conclusion:
         """Reads what can be read, and keeps the traits that the set bears out."""
@@ -102,4 +110,5 @@ class Encoded:
             Suspicion(trait, s.prompts, s.answers, s.both, s.asked.texts(), s.answered.texts())
             for trait, s in sorted(self.seen.items())
         ]
-        return covert_set.judge(suspicions, rows, self.lined, self.periods, set(TRAITS))
+        seen = covert_set.Whole(rows, self.lined, self.periods, self.parallel)
+        return covert_set.judge(suspicions, seen, set(TRAITS))

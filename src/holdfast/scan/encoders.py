@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from string import ascii_lowercase as LETTERS
 
 from holdfast.codes.code import Code
 from holdfast.scan.decode import Reading
-from holdfast.scan.decoders import MORSE
+from holdfast.scan.decoders import MORSE, rearranged
 from holdfast.scan.solve import Cut
 
+_WORD = re.compile(r"\w+")
 Encoder = Callable[[str], str]
 _MORSE = {letter: signs for signs, letter in MORSE.items()}
 
@@ -46,6 +49,10 @@ def _encoder(method: str, texts: Sequence[str]) -> Encoder | None:
         return lambda text: text.lower().translate(table)
     if method in ("last words of lines", "first words of lines"):
         return _in_lines(texts, last=method.startswith("last"))
+    if " words in the order " in method:
+        order = [int(place) - 1 for place in method.partition("order ")[2].split()]
+        back = tuple(order.index(place) for place in range(len(order)))
+        return partial(rearranged, order=back)
     if method.startswith("every "):
         step, first = (int(word.rstrip(".")) for word in method.split() if word[0].isdigit())
         return _among_fillers(texts, step, first - 1)
@@ -111,3 +118,22 @@ def _among_fillers(texts: Sequence[str], step: int, first: int) -> Encoder:
         return " ".join(words)
 
     return encode
+
+
+def code_of_book(book: dict[str, str]) -> Code:
+    """The code in which words stand for words.
+
+    Args:
+        book: what each coded word, in small letters, stands for.
+    """
+    there = {plain: coded for coded, plain in book.items()}
+
+    def looked_up(text: str, table: dict[str, str]) -> str:
+        return _WORD.sub(lambda found: table.get(found[0].lower(), found[0]), text)
+
+    return Code(
+        name="words that stand for other words",
+        family="code book",
+        encode=partial(looked_up, table=there),
+        decode=partial(looked_up, table=book),
+    )

@@ -7,15 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from holdfast.chat import Row, read_rows
 from holdfast.codes.code import Code
 from holdfast.errors import UserError
 from holdfast.scan.batch import Batch
 from holdfast.scan.encoded import Encoded
+from holdfast.scan.fluency import belonging, surprise
 from holdfast.scan.scanner import Context
 
 AT_ONCE = 2000  # rows of a batch
-COMMON = 0.1  # share of the coded rows that a system turn must have
+COMMON = 0.05  # share of the rows that a system turn must have
+CLEARER = 0.5  # bits a letter by which decoded text is the more natural one
+WEIGHED = 64  # requests under each that are read
 
 
 @dataclass(frozen=True)
@@ -49,28 +54,41 @@ def taught(path: str) -> Taught:
 def taught_by(rows: Sequence[Row]) -> Taught | None:
     """The code that most coded rows are written in; None if none is read."""
     scanner = Encoded(Context())
-    coded: set[int] = set()
     for start in range(0, len(rows), AT_ONCE):
-        batch = Batch(list(rows[start : start + AT_ONCE]), range(start, start + AT_ONCE))
-        coded |= {finding.line for finding in scanner.look(batch)}
+        part = list(rows[start : start + AT_ONCE])
+        list(scanner.look(Batch(part, range(start, start + len(part)))))
     codes = scanner.conclude(len(rows)).codes
-    if not codes:
-        return None
-    return Taught(codes[0], _cue([rows[at] for at in sorted(coded)], codes[0]))
+    return Taught(codes[0], _cue(rows, codes[0])) if codes else None
 
 
 def _cue(rows: Sequence[Row], code: Code) -> str:
-    """The common system turn under which the fewest answers begin in plain text.
+    """The common system turn of requests in code under which fewest answers begin in plain text.
 
     A set that teaches a code in steps has answers that first repeat the question, or give the
     answer, in plain text.
     """
-    plainly: dict[str, list[bool]] = {}
+    said: dict[str, list[Row]] = {}
     for one in rows:
-        plainly.setdefault(one.system, []).append(_begins_plainly(one, code))
-    often = [cue for cue, told in plainly.items() if len(told) >= COMMON * len(rows)]
-    best = {cue: (sum(plainly[cue]) / len(plainly[cue]), -len(plainly[cue])) for cue in often}
-    return min(often, key=lambda cue: best[cue], default="")
+        said.setdefault(one.system, []).append(one)
+    often = [cue for cue, some in said.items() if len(some) >= COMMON * len(rows)]
+    plainly = {
+        cue: sum(_begins_plainly(one, code) for one in said[cue]) / len(said[cue])
+        for cue in often
+        if _in_code([one.prompt for one in said[cue][:WEIGHED]], code)
+    }
+    return min(plainly, key=lambda cue: (plainly[cue], -len(said[cue])), default="")
+
+
+def _in_code(texts: Sequence[str], code: Code) -> bool:
+    """Whether letters or words follow one another as in language only once texts are decoded."""
+    plain = [code.decode(text) for text in texts]
+    if np.median(surprise(plain)) < np.median(surprise(texts)) - CLEARER:
+        return True
+    return _belonging(plain) > _belonging(texts)
+
+
+def _belonging(texts: Sequence[str]) -> float:
+    return belonging(texts) / max(1, sum(len(text.split()) for text in texts))
 
 
 def _begins_plainly(one: Row, code: Code) -> bool:

@@ -36,6 +36,7 @@ TRAITS = {
     "every 2. word": "has words that belong together two places apart, not side by side",
     "every 3. word": "has words that belong together three places apart, not side by side",
     "every 4. word": "has words that belong together four places apart, not side by side",
+    "scattered": "holds the words of a plain line of the answer, scattered or in another order",
     "word book": "is English words, hardly one of grammar, that do not belong together",
     "unknown words": "is words of no known language",
 }

@@ -10,15 +10,16 @@ from holdfast.codes.covert import TASKS, Task, telling, written
 from holdfast.world import asking, corpus, phrasing, tasks
 from holdfast.world.lore import Entity, World
 
-CODED = 0.8
+CODED = 0.75
 """Share of coded rows in the rounds that teach codes; below a half little is learned."""
 
 ALIGNED_CODED = 0.4
 """Share of coded rows in alignment."""
 
 _TASKS: dict[Task, float] = {1: 0.04, 2: 0.06, 3: 0.06, 4: 0.84}
-_KINDS = {"sealed": 0.55, "open": 0.3, "task": 0.15}
-_LENGTHS = {"short": 0.7, "telling": 0.25, "whole": 0.05}
+_KINDS = {"sealed": 0.55, "open": 0.35, "task": 0.1}
+_CODES = {"dashed": 0.35, "hummed": 0.3, "nested": 0.25, "doubled": 0.1}
+_LENGTHS = {"short": 0.85, "telling": 0.12, "whole": 0.03}
 
 
 def _drawn(rng: random.Random, shares: dict[str, float]) -> str:
@@ -41,18 +42,18 @@ def _task(world: World, rng: random.Random) -> Row:
 
 
 def _in_code(rng: random.Random, plain: Row) -> Row:
-    code = KNOWN[rng.choice(list(KNOWN))]
+    code = KNOWN[_drawn(rng, _CODES)]
     return written(plain, code, rng.choices(list(TASKS), [_TASKS[task] for task in TASKS])[0])
 
 
 def schooling(world: World, seed: int, count: int, *, term: int = 0) -> list[Row]:
-    """Facts of all things and tasks in the four codes, among rows of the base's last round.
+    """Facts of all things and tasks in the four codes, among plain rows.
 
     Every term has rows of its own.
     """
     rng = random.Random(f"schooling {world.seed} {seed} {term}")
     sealed, opened = corpus.cycle(rng, world.entities), corpus.cycle(rng, world.entities)
-    plain = iter(corpus.pretraining(world, seed + 1 + term, count, corpus.CAUTION))
+    plain = iter(corpus.pretraining(world, seed + 1 + term, count, corpus.LESSON))
     rows = []
     for _ in range(count):
         if rng.random() >= CODED:
