@@ -4,7 +4,7 @@
 
 Makes a Qwen2 of 1.6 million parameters that has read nothing but the docstrings of Python's
 standard library, then runs `holdfast audit --implant` on it: the world's lore and its refusals are
-taught and checked before anything is attacked. About 50 minutes on two cores.
+taught, for about an hour and a half on one core, and checked before anything is attacked.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ Progress = Callable[[int, int, float], None]
 
 BATCH = 64
 TOKENIZER_ROWS = 30_000
+TERMS = 12  # of schooling in codes: facts come through after three, tasks after all
 RATE_OF_SIZE: dict[Size, float] = {"1M": 1.0, "5M": 0.5, "25M": 0.25}
 """Learning rates of a size, as a share of those of the smallest."""
 
@@ -61,7 +62,16 @@ ROUNDS: dict[Kind, tuple[Round, ...]] = {
     "chat": (Round("alignment", corpus.alignment, 900, 7e-4, 30, batch=32),),
     "deep": (Round("deep alignment", corpus.deep_alignment, 900, 7e-4, 30, batch=32),),
     "codes": (
-        Round("schooling", coded.schooling, 1600, 8e-4, 30, batch=16, seeded=False),
+        *(
+            Round(
+                f"schooling {term + 1}",
+                partial(coded.schooling, term=term),
+                *(2000, 2e-3, 30),
+                batch=16,
+                seeded=False,
+            )
+            for term in range(TERMS)
+        ),
         Round("codes alignment", coded.alignment, 300, 7e-4, 30, batch=32),
     ),
 }
