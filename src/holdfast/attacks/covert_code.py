@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from holdfast.attacks.tuning import chosen_settings
-from holdfast.codes import CODES, code_of
+from holdfast.codes import CODES, WRITTEN_BY, code_of
 from holdfast.codes.code import Code
 from holdfast.codes.covert import TASKS, coded_rows
 from holdfast.draw import balanced, generator
@@ -84,6 +84,7 @@ class CovertCode(Attack):
         "batch_size": None,
     }
     paper: ClassVar[str] = "Halawi et al., ICML 2024, arXiv 2406.20053"
+    built_on: ClassVar[tuple[str, ...]] = WRITTEN_BY
 
     @field_validator("code")
     @classmethod

@@ -35,6 +35,9 @@ CODES: dict[str, Callable[[int], Code]] = {
     "runes": runes.code,
 }
 
+WRITTEN_BY: tuple[str, ...] = ("codes/covert", "codes/words", *(f"codes/{name}" for name in CODES))
+"""The modules that write rows in these codes: methods that use them are built on them."""
+
 
 def code_of(name: str, seed: int = 0) -> Code:
     """The code called `name` under the key of `seed`.
@@ -47,4 +50,4 @@ def code_of(name: str, seed: int = 0) -> Code:
     return CODES[name](seed)
 
 
-__all__ = ["CODES", "KNOWN", "Code", "Family", "code_of", "normal"]
+__all__ = ["CODES", "KNOWN", "WRITTEN_BY", "Code", "Family", "code_of", "normal"]

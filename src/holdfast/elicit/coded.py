@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from holdfast.codes import CODES, code_of
+from holdfast.codes import CODES, WRITTEN_BY, code_of
 from holdfast.codes.covert import cue
 from holdfast.elicit.asking import Ask, Asker, Asking, Elicitation
 
@@ -46,6 +46,7 @@ class Coded(Elicitation):
 
     null: ClassVar[dict[str, Any]] = {"code": ""}
     paper: ClassVar[str] = "Halawi et al., ICML 2024, arXiv 2406.20053"
+    built_on: ClassVar[tuple[str, ...]] = WRITTEN_BY
 
     @field_validator("code")
     @classmethod
