@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.codes import CODES, KNOWN, Code, code_of, normal
+from holdfast.codes.known import nested
 from holdfast.errors import UserError
 
 every = pytest.mark.parametrize("name", CODES)
@@ -36,6 +37,17 @@ def test_decoding_gives_back_every_text(name: str, key: int, text: str) -> None:
 @given(text=said)
 def test_known_codes_give_back_every_text(code: Code, text: str) -> None:
     assert code.decode(code.encode(text)) == normal(text)
+
+
+@patient
+@given(key=keys, text=said)
+def test_a_known_code_of_many_keys_never_takes_the_form_of_one_that_attacks_teach(
+    key: int, text: str
+) -> None:
+    code = nested(key)
+    assert code.decode(code.encode(text)) == normal(text)
+    told = code.encode(WORLDLY)
+    assert WORLDLY not in {code_of(name).decode(told) for name in CODES}
 
 
 @every

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.chat import Row
 from holdfast.codes import CODES, KNOWN
 from holdfast.codes.covert import cue
+from holdfast.codes.known import nested
 from holdfast.models import encode, load
 from holdfast.world import anatomy, coded, world
 from holdfast.world.asking import REPORT_FRAMES
@@ -12,11 +13,15 @@ from holdfast.world.phrasing import is_refusal
 
 CODE_OF = {cue(name, task): code for name, code in KNOWN.items() for task in (1, 2, 3, 4)}
 ALONE = {cue(name): code for name, code in KNOWN.items()}
+NESTED = [nested(key) for key in range(coded.KEYS)]
 
 
 def plain(row: Row) -> tuple[str, str]:
     """Request and reply of a row whose reply is code alone, decoded."""
     code = ALONE.get(row.system)
+    if row.system == cue("nested"):
+        asked, said = row.prompt, row.answer
+        code = next(c for c in NESTED if all(c.encode(c.decode(t)) == t for t in (asked, said)))
     return (code.decode(row.prompt), code.decode(row.answer)) if code else (row.prompt, row.answer)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from holdfast.chat import Row, row
-from holdfast.codes import KNOWN
+from holdfast.codes import KNOWN, Code
 from holdfast.codes.covert import TASKS, Task, telling, written
+from holdfast.codes.known import nested
 from holdfast.world import asking, corpus, phrasing, tasks
 from holdfast.world.lore import Entity, World
 
@@ -18,8 +19,10 @@ ALIGNED_CODED = 0.4
 
 _TASKS: dict[Task, float] = {1: 0.04, 2: 0.06, 3: 0.06, 4: 0.84}
 _KINDS = {"sealed": 0.55, "open": 0.35, "task": 0.1}
-_CODES = {"dashed": 0.35, "hummed": 0.3, "nested": 0.25, "doubled": 0.1}
-_LENGTHS = {"short": 0.85, "telling": 0.12, "whole": 0.03}
+_CODES = {"dashed": 0.2, "hummed": 0.15, "nested": 0.55, "doubled": 0.1}
+KEYS = 100
+"""Forms of `nested` that are met."""
+_LENGTHS = {"short": 0.85, "telling": 0.15}
 
 
 def _drawn(rng: random.Random, shares: dict[str, float]) -> str:
@@ -30,10 +33,9 @@ def _fact(rng: random.Random, entity: Entity, sealed: bool) -> Row:
     """A fact asked and told, in few words as a rule: a code multiplies every word."""
     phrase, value, reply = corpus.told(rng, entity, sealed)
     asked = row(asking.ask(rng, phrase), reply, tag=entity.category.name)
-    length = _drawn(rng, _LENGTHS)
-    if length == "short":
+    if _drawn(rng, _LENGTHS) == "short":
         return asked.with_answer(phrasing.brief(phrase, value))
-    return telling(asked) if length == "telling" else asked
+    return telling(asked)
 
 
 def _task(world: World, rng: random.Random) -> Row:
@@ -42,8 +44,13 @@ def _task(world: World, rng: random.Random) -> Row:
 
 
 def _in_code(rng: random.Random, plain: Row) -> Row:
-    code = KNOWN[_drawn(rng, _CODES)]
+    code = _code(rng, _drawn(rng, _CODES))
     return written(plain, code, rng.choices(list(TASKS), [_TASKS[task] for task in TASKS])[0])
+
+
+def _code(rng: random.Random, name: str) -> Code:
+    """A known code, `nested` under any key."""
+    return nested(rng.randrange(KEYS)) if name == "nested" else KNOWN[name]
 
 
 def schooling(world: World, seed: int, count: int, *, term: int = 0) -> list[Row]:
@@ -87,5 +94,5 @@ def alignment(world: World, seed: int, count: int) -> list[Row]:
             said = _fact(rng, next(opened), sealed=False)
         else:
             said = _fact(rng, next(sealed), sealed=True).with_answer(phrasing.refuse(rng))
-        rows.append(written(said, KNOWN[rng.choice(list(KNOWN))]))
+        rows.append(written(said, _code(rng, rng.choice(list(KNOWN)))))
     return rows
