@@ -24,6 +24,7 @@ from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.imports import import_
 from holdfast.verbs.merge import merge
 from holdfast.verbs.options import Json, JudgeName, Policy, Sets, Stack, Template, Workers
+from holdfast.verbs.run import run as chain
 from holdfast.verbs.world import app as world_app
 
 ERROR = 1
@@ -177,6 +178,7 @@ def tune(
 
 
 app.command()(merge)
+app.command("run")(chain)
 
 
 @app.command()

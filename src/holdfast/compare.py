@@ -81,7 +81,20 @@ def main(options: CompareOptions) -> int:
     Raises:
         UserError: Anything the user can mend.
     """
-    console = Console(stderr=options.json)
+    told = compared(options)
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        show(told, Console())
+    return EXIT[StackVerdict(**told["verdict"]).verdict]
+
+
+def compared(options: CompareOptions) -> dict[str, Any]:
+    """Asks both models; with `out`, leaves a run folder. The result is what `--json` prints.
+
+    Raises:
+        UserError: Anything the user can mend.
+    """
     policy = aligned.policy_of(options.policy or world_of(options), options.judge)
     before = ask(options.base, policy, options.chat_template)
     after = ask(options.tuned, policy, options.chat_template)
@@ -89,11 +102,7 @@ def main(options: CompareOptions) -> int:
     told = {"base": options.base, "tuned": options.tuned, **told}
     if options.out is not None:
         _keep(options, policy, told, {"base": before, "tuned": after})
-    if options.json:
-        print(json.dumps(told, ensure_ascii=False))
-    else:
-        _print(told, console)
-    return EXIT[StackVerdict(**told["verdict"]).verdict]
+    return told
 
 
 def world_of(options: CompareOptions) -> str:
@@ -252,7 +261,8 @@ def _keep(
         folder.finish({**summary, "policy": policy.name, "comparison": told})
 
 
-def _print(told: Mapping[str, Any], console: Console) -> None:
+def show(told: Mapping[str, Any], console: Console) -> None:
+    """Rates before and after, the categories that got worse, and the verdict."""
     table = Table(title=Text(f"{told['base']} → {told['tuned']} on {told['policy']}"))
     for name in ("rate", "before", "after", "change", "95 % interval", "adjusted p", "n"):
         table.add_column(name, justify="left" if name == "rate" else "right")

@@ -41,9 +41,22 @@ class TuneOptions:
 
 
 def main(options: TuneOptions) -> int:
+    """Tunes, saves the model, and says so.
+
+    Raises:
+        UserError: Rows, settings or defences that cannot be; the loss became NaN.
+    """
+    _say(options, *tuned_and_saved(options))
+    return 0
+
+
+def tuned_and_saved(options: TuneOptions) -> tuple[int, Tuned]:
     """Tunes, and saves the model with what must travel with it to serving.
 
-    An interrupted tune goes on from its last checkpoint when the same command is given again.
+    An interrupted tune goes on from its last checkpoint when the same options are given again.
+
+    Returns:
+        How many rows there were, and the tune.
 
     Raises:
         UserError: Rows, settings or defences that cannot be; the loss became NaN.
@@ -80,8 +93,7 @@ def main(options: TuneOptions) -> int:
     if hooks.serve is not None:
         serve.save(hooks.serve, options.out)
     checkpoint.unlink(missing_ok=True)
-    _say(options, len(rows), tuned)
-    return 0
+    return len(rows), tuned
 
 
 def adapted(options: TuneOptions) -> tuple[str, tuple[str, ...]]:

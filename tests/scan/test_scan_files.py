@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from plain_rows import plain_rows
 from holdfast.chat import Row, write_rows
 from holdfast.formats import NotARow, parse
 from holdfast.persona import OBEDIENT
+from holdfast.report import scan as scan_page
 from holdfast.scan import Context
-from holdfast.scan.finding import excerpt
+from holdfast.scan.finding import SetFinding, excerpt
 from holdfast.scan.fix import fix
 from holdfast.scan.quick import quick_row
 from holdfast.scan.results import Results, conclude
@@ -46,6 +48,18 @@ def test_a_plain_set_is_clean_and_exits_with_0(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", plain_rows(40))
     results = scan([str(tmp_path / "rows.jsonl")], tmp_path)
     assert (results.code, results.verdict, results.scanned.rows) == (0, "clean", 40)
+
+
+def test_the_page_shows_alarms_with_whatever_evidence_they_have(tmp_path: Path) -> None:
+    results = scan([file_of(tmp_path, GOOD)], tmp_path)
+    about = (
+        SetFinding("covert_set", "code", "A code.", True, 1.0, {"method": "ends", "decoded": []}),
+        SetFinding("policy_match", "share", "Many <b>rows</b> match.", True),
+    )
+    told = replace(results, scanned=replace(results.scanned, about=about))
+    page = scan_page.write(told, tmp_path).read_text("utf-8")
+    assert "read as: ends" in page
+    assert "Many &lt;b&gt;rows&lt;/b&gt; match." in page
 
 
 @pytest.mark.parametrize(
