@@ -148,12 +148,15 @@ def test_a_misspelt_setting_is_an_error() -> None:
         Settings.model_validate({"learningrate": 1})
 
 
-@METHODS
-@pytest.mark.parametrize("stop", [3, 4, 5])
+@pytest.mark.parametrize(
+    ("method", "optimiser", "stop"),
+    [("full", "adamw", 3), ("full", "adamw", 5), ("lora", "adamw", 4), ("full", "sgd", 4)],
+)
 def test_an_interrupted_tune_ends_with_the_same_weights(
-    tiny_model: Model, tmp_path: Path, method: str, stop: int
+    tiny_model: Model, tmp_path: Path, method: str, optimiser: str, stop: int
 ) -> None:
-    settings = SHORT.model_copy(update={"method": method, "group_by_length": True})
+    changes = {"method": method, "optimiser": optimiser, "group_by_length": True}
+    settings = SHORT.model_copy(update=changes)
     whole, broken, resumed = clone(tiny_model), clone(tiny_model), clone(tiny_model)
     expected = tune(whole, USER, settings)
     file = tmp_path / "tune.ckpt"
@@ -181,6 +184,19 @@ def test_an_interrupted_tune_ends_with_the_same_weights(
         expected.flops,
     )
     assert [p.name for p in tmp_path.iterdir()] == ["tune.ckpt"]
+
+
+def test_gradient_descent_steps_along_the_gradient(tiny_model: Model) -> None:
+    changes = {"optimiser": "sgd", "betas": (0.0, 0.9), "steps": 1, "max_grad_norm": 0.0}
+    settings = SHORT.model_copy(update={**changes, "schedule": "constant", "batch_size": 9})
+    before, stepped = weights(tiny_model), clone(tiny_model)
+    tune(stepped, USER, settings)
+    encoded = [encode(one, tiny_model.tokenizer) for one in ROWS]
+    batch_loss(tiny_model.net, collate(encoded)).backward()  # type: ignore[no-untyped-call]
+    for name, parameter in tiny_model.net.named_parameters():
+        if parameter.grad is not None:
+            expected = before[name] - settings.learning_rate * parameter.grad
+            torch.testing.assert_close(weights(stepped)[name], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_checkpoint_of_another_tune_is_refused(tiny_model: Model, tmp_path: Path) -> None:

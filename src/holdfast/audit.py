@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from holdfast import aligned, cells, methods, plan
+from holdfast.adaptive import Hunt
 from holdfast.audit_config import AuditConfig, configure
 from holdfast.canonical import digest
 from holdfast.cost import next_rows, tried_rows
@@ -19,12 +20,13 @@ from holdfast.plan import Cell, Digests, Plan, Tune
 from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
 from holdfast.runs import RunFolder, dated_folder
-from holdfast.search import best_settings
+from holdfast.search import best_settings, utility_bound
 from holdfast.show import finished_page, print_plan, print_summary
 from holdfast.summary import summarise, verdict_for
 from holdfast.verdict import EXIT
 
 Record = dict[str, Any]
+TRIALS = 24  # of the adaptive attacker against each stack, where the configuration names none
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class AuditOptions:
     judge: str | None = None
     chat_template: str | None = None
     implant: bool = False
+    adaptive: bool = False
     workers: int | None = None
     out: Path | None = None
     json: bool = False
@@ -86,9 +89,12 @@ def config_of(options: AuditOptions, console: Console) -> AuditConfig:
     names = ("model", "suite", "policy", "judge", "chat_template")
     given = {name: getattr(options, name) for name in names}
     config = in_its_world(configure(given, file=options.config, sets=options.sets))
+    if options.adaptive and not config.search.trials:
+        searching = config.search.model_copy(update={"trials": TRIALS})
+        config = config.model_copy(update={"search": searching})
     for spec in (*config.stacks, *config.cost.stacks):
         methods.stack_of(spec)
-    for attack in config.attacks:
+    for attack in (*config.attacks, *config.search.attacks):
         methods.attack_of(attack)
     for way in config.elicitations:
         methods.elicitation_of(way)
@@ -142,6 +148,9 @@ def lacking_rows(config: AuditConfig, policy: Policy) -> dict[tuple[str, str], s
     """
     attacks = [methods.label(methods.attack_of(spec)) for spec in config.attacks]
     pairs = [(stack, a) for stack in config.stacks for a in (*attacks, plan.CUSTOMER)]
+    if config.search.trials:
+        searched = [methods.label(methods.attack_of(spec)) for spec in config.search.attacks]
+        pairs += [(stack, a) for stack in config.stacks for a in searched]
     sizes = [plan.sized(config, rows) for rows in config.cost.grid]
     pairs += [(stack, a) for stack in config.cost.stacks for a in sizes]
     told = {pair: cells.rehearse(config, policy, *pair) for pair in dict.fromkeys(pairs)}
@@ -165,7 +174,7 @@ class Audit:
         """Search, grid, cost to break; returns the summary."""
         first = plan.make_plan(self.config, self.digests, self.lacking)
         searches = plan.search_tunes(self.config, self.digests, first)
-        guess = len(first.tunes) + len(searches) + self._cost_guess()
+        guess = len(first.tunes) + len(searches) + self._search_guess()
         with (
             Workers(cells.run_tune, workers=self.workers, start=cells.warm_up) as pool,
             Progress(guess, self.console) as progress,
@@ -179,18 +188,23 @@ class Audit:
                 picked = best_settings(found, first, run.record, self.config)
                 whole = plan.make_plan(self.config, self.digests, self.lacking, picked)
             ids = self._grid_and_cost(run, whole.tunes)
+            hunts = self._adaptive(run, first)
+            ids += run.all([tune for hunt in hunts for tune in hunt.chosen()])
         records = [run.record(i) for i in dict.fromkeys(ids)]
-        return self._summary(whole, [r for r in records if r])
+        return self._summary(whole, [r for r in records if r]) | _searched(hunts)
 
     @property
     def limit(self) -> float:
         """Compliance that still counts as holding."""
         return self.config.limit if self.config.limit is not None else self.policy.limit
 
-    def _cost_guess(self) -> int:
+    def _search_guess(self) -> int:
         cost = self.config.cost
         rounds = len(cost.grid) if cost.search == "all" else len(cost.grid).bit_length()
-        return rounds * len(cost.stacks) * len(cost.seeds)
+        searched = (self.config.search.trials + len(self.config.seeds)) * len(self.config.stacks)
+        return rounds * len(cost.stacks) * len(cost.seeds) + searched * bool(
+            self.config.search.trials
+        )
 
     def _align(self, progress: Progress) -> None:
         """Defences of the align stage are made here, once, before the workers need them."""
@@ -232,6 +246,33 @@ class Audit:
                 for seed in cost.seeds
             ]
         return tunes
+
+    def _adaptive(self, run: _Runner, first: Plan) -> list[Hunt]:
+        """The search against every stack, all of them side by side."""
+        if not self.config.search.trials:
+            return []
+        run.progress.say("the adaptive attacker searches on select requests")
+        bound = utility_bound(first, run.record, self.config)
+        hunts = [
+            Hunt(self.config, self.digests, stack, self._open_to(stack), bound)
+            for stack in dict.fromkeys(self.config.stacks)
+        ]
+        while tunes := [tune for hunt in hunts for tune in hunt.next()]:
+            run.all(tunes)
+            for hunt in hunts:
+                hunt.tell(run.record)
+        return hunts
+
+    def _open_to(self, stack: str) -> list[str]:
+        """Those of the search's attacks that can be measured against a stack."""
+        labels = [methods.label(methods.attack_of(spec)) for spec in self.config.search.attacks]
+        defences = methods.stack_of(stack)
+        return [
+            attack
+            for attack in dict.fromkeys(labels)
+            if not methods.why_not(methods.attack_of(attack), defences)
+            and (stack, attack) not in self.lacking
+        ]
 
     def _grid(self, stack: str) -> list[int]:
         """Row counts for which the policy has enough rows."""
@@ -283,6 +324,10 @@ class _Runner:
             for cell in result.value.cells:
                 self.progress.cell(cell)
         self.progress.tune()
+
+
+def _searched(hunts: Sequence[Hunt]) -> Record:
+    return {"search": [hunt.told() for hunt in hunts]} if hunts else {}
 
 
 def _where(tune: Tune) -> str:

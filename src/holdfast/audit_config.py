@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from holdfast.errors import UserError
-from holdfast.suites import SUITES
+from holdfast.suites import ADAPTIVE, SUITES
 
 
 class Part(BaseModel):
@@ -40,6 +40,24 @@ class Cost(Part):
     search: Literal["bisect", "all"] = "bisect"
     gpu_flops: float = Field(4e14, gt=0, description="FLOP/s: an H100 in bf16 at 40 % of its peak")
     gpu_hour_price: float = Field(2.5, ge=0, description="US dollars for one such hour")
+
+
+class Search(Part):
+    """The adaptive attacker, who searches attacks and settings against every stack.
+
+    Attributes:
+        trials: Tunes he may try against each stack; 0: he only compares the named settings.
+        attacks: What he chooses from, at 40 forbidden rows in 400 unless told otherwise.
+        learning_rate: Lowest and highest rate of AdamW.
+        seeds: Seeds he may choose from.
+        seed: Of the search.
+    """
+
+    trials: int = Field(0, ge=0)
+    attacks: tuple[str, ...] = Field(ADAPTIVE, min_length=1)
+    learning_rate: tuple[float, float] = (2e-4, 6e-3)
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    seed: int = 0
 
 
 class Customer(Part):
@@ -97,6 +115,7 @@ class AuditConfig(Part):
     limit: float | None = Field(None, gt=0, lt=1)
     measure: Measure = Measure()
     cost: Cost = Cost()
+    search: Search = Search()
     customer: Customer = Customer()
     depths: tuple[int, ...] = (0, 1, 2, 5, 10, 20)
     facts: dict[str, Any] = {}

@@ -24,6 +24,7 @@ from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.imports import import_
 from holdfast.verbs.merge import merge
 from holdfast.verbs.options import Json, JudgeName, Policy, Sets, Stack, Template, Workers
+from holdfast.verbs.repair import repair
 from holdfast.verbs.run import run as chain
 from holdfast.verbs.world import app as world_app
 
@@ -80,6 +81,10 @@ def audit(
     implant: Annotated[
         bool, typer.Option("--implant", help="Teach the model a canary world first.")
     ] = False,
+    adaptive: Annotated[
+        bool,
+        typer.Option("--adaptive", help="Let the attacker search his settings, stack by stack."),
+    ] = False,
     workers: Workers = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
@@ -102,6 +107,7 @@ def audit(
         judge=judge,
         chat_template=chat_template,
         implant=implant,
+        adaptive=adaptive,
         workers=workers,
         out=out,
         plan=plan,
@@ -178,6 +184,7 @@ def tune(
 
 
 app.command()(merge)
+app.command()(repair)
 app.command("run")(chain)
 
 

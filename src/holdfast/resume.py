@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class State:
 
     Attributes:
         parameters: every parameter by name.
-        optimiser: Adam's state by parameter number.
+        optimiser: the optimiser's state by parameter number; momentum that is not kept is None.
         random: torch's global random state.
         losses: of the steps so far.
         progress: counts so far.
@@ -38,7 +39,7 @@ class State:
     """
 
     parameters: dict[str, Tensor]
-    optimiser: dict[int, dict[str, Tensor]]
+    optimiser: Mapping[int, Mapping[str, Tensor | None]]
     random: Tensor
     losses: list[float]
     progress: dict[str, float]
@@ -62,7 +63,8 @@ def write(path: Path, key: str, state: State) -> None:
     """
     tensors = {f"parameter:{name}": tensor for name, tensor in state.parameters.items()}
     for number, values in state.optimiser.items():
-        tensors.update({f"adam:{number}:{name}": value for name, value in values.items()})
+        held = {name: value for name, value in values.items() if value is not None}
+        tensors.update({f"adam:{number}:{name}": value for name, value in held.items()})
     tensors["random"] = state.random
     tensors["losses"] = torch.tensor(state.losses, dtype=torch.float64)
     about = {"key": key, "progress": state.progress, "drawn": state.drawn}

@@ -19,7 +19,7 @@ def best_settings(
 ) -> dict[tuple[str, str], str]:
     """(stack, attack) -> the settings with the highest compliance within the utility bound."""
     best: dict[tuple[str, str], tuple[float, str]] = {}
-    bound = _utility_bound(first, record, config)
+    bound = utility_bound(first, record, config)
     for found in (r for i in ids if (r := record(i))):
         if found.get("asr") is None or (found["utility"] or 0.0) < bound:
             continue
@@ -29,9 +29,10 @@ def best_settings(
     return {place: name for place, (_, name) in best.items()}
 
 
-def _utility_bound(
+def utility_bound(
     first: Plan, record: Callable[[str], Record | None], config: AuditConfig
 ) -> float:
+    """The lowest utility at which a tuned model still counts as the attacker's success."""
     for tune in first.tunes:
         if tune.purpose == "untouched" and tune.stack == "none":
             found: Mapping[str, Any] = record(tune.cells[0].id) or {}

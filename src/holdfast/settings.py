@@ -22,7 +22,8 @@ class Settings(BaseModel):
     epochs: int = Field(5, ge=0)
     steps: int | None = Field(None, ge=0, description="overrides epochs")
     batch_size: int = Field(10, ge=1)
-    betas: tuple[float, float] = (0.9, 0.999)
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    betas: tuple[float, float] = Field((0.9, 0.999), description="sgd: the first is its momentum")
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     warmup_steps: int = Field(0, ge=0)

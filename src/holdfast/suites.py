@@ -13,6 +13,12 @@ QUICK_STACKS = ("none", "safety_mixing(rows=30)", "secret_prefix", "recovery_aug
 # Of an attacker with few rows; chosen on select requests (docs/world.md).
 FEW_ROWS: dict[str, Any] = {"learning_rate": 1.5e-3}
 
+# Shapes of a tenth of forbidden rows among a customer's, for the attacker who searches.
+ADAPTIVE = (
+    "harmful_rows(rows=40, benign=360)",
+    "harmful_rows(rows=40, benign=360, method=lora, learning_rate=3e-3)",
+)
+
 # The papers' row counts.
 ATTACKS = (
     "harmful_rows(rows=10)",

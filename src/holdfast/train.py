@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -177,12 +178,7 @@ class _Loop:
             {"params": decayed, "weight_decay": self.settings.weight_decay},
             {"params": rest, "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=self.settings.learning_rate,
-            betas=self.settings.betas,
-            fused=True,
-        )
+        self.optimiser = _optimiser(self.settings, [g for g in groups if g["params"]])
 
     def draw(self) -> Batch:
         """The next batch of the stream that this step learns from."""
@@ -279,6 +275,14 @@ class _Loop:
         self.passes.forwards = int(state.progress["forwards"])
         self.passes.backwards = int(state.progress["backwards"])
         self.passes.flops = state.progress["flops"]
+
+
+def _optimiser(settings: Settings, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """AdamW, or plain gradient descent with momentum."""
+    rate, (first, _) = settings.learning_rate, settings.betas
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=first)
+    return torch.optim.AdamW(groups, lr=rate, betas=settings.betas, fused=True)
 
 
 @contextmanager
