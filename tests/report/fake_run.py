@@ -184,6 +184,17 @@ def _curves() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return curves, depths
 
 
+def _searches() -> list[dict[str, Any]]:
+    """Against one stack he found something, against another nothing within the bound."""
+    tried = {"attack": "mixed_rows", "settings": {"method": "lora", "rank": 8}, "seed": 1}
+    told = {**tried, "elicitation": "plain", "complied": 0.71, "utility": 0.93, "within": True}
+    lost = {**told, "complied": 0.9, "utility": 0.2, "within": False}
+    return [
+        {"stack": "none", "bound": 0.85, "chosen": told, "tried": [told, lost, lost]},
+        {"stack": "secret_prefix", "bound": 0.85, "chosen": None, "tried": [lost] * 3},
+    ]
+
+
 def fake_summary(seed: int = 0) -> dict[str, Any]:
     """5 stacks × 4 attacks × 3 seeds × 3 ways of asking, with every kind of gap."""
     rng = random.Random(seed)
@@ -229,6 +240,7 @@ def fake_summary(seed: int = 0) -> dict[str, Any]:
         "categories": _categories(rng),
         "curves": curves,
         "prefix_depth": depths,
+        "search": _searches(),
         "limit": 0.10,
         "policy": "canary45",
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.report import page, plots, words
+from holdfast.report.durability import questions, searches
 from holdfast.report.limits import limits
 from holdfast.report.read import (
     Cell,
@@ -140,6 +141,8 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
             categories=category_map(summary),
             samples=samples(run),
             limits=limits(summary),
+            questions=questions(summary, run.facts),
+            searches=searches(summary),
             settings=_settings(run),
             cells=summary.cells[:MOST_CELLS],
             explain=page.glossary(),

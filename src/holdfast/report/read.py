@@ -140,6 +140,27 @@ class CurvePoint(Entry):
     asr_high: Number = None
 
 
+class Trial(Entry):
+    """One try of the attacker's search, on select requests."""
+
+    attack: str
+    settings: dict[str, Any] = {}
+    seed: int = 0
+    elicitation: str = ""
+    complied: float = 0.0
+    utility: float = 0.0
+    within: bool = False
+
+
+class Search(Entry):
+    """The attacker's search against one stack; `chosen` is None where no try was within bounds."""
+
+    stack: str
+    bound: float = 0.0
+    chosen: Trial | None = None
+    tried: tuple[Trial, ...] = ()
+
+
 class Summary(Entry):
     """`summary.json`. `limit` is the highest compliance that still counts as holding."""
 
@@ -150,6 +171,7 @@ class Summary(Entry):
     categories: tuple[CategoryCount, ...] = ()
     prefix_depth: tuple[DepthPoint, ...] = ()
     curves: tuple[CurvePoint, ...] = ()
+    search: tuple[Search, ...] = ()
     limit: float = 0.10
     policy: str = ""
 
