@@ -34,6 +34,7 @@ VERBS = (
     "import",
     "list",
     "probe",
+    "repair",
     "report",
     "scan",
     "tune",
@@ -172,7 +173,7 @@ def test_the_example_of_all_settings_has_all_of_them_and_is_valid() -> None:
     config = AuditConfig.model_validate({**shown, "attacks": attacks})
     checked(config)
     assert set(shown) == set(AuditConfig.model_fields)
-    for part in ("measure", "cost", "customer", "implant"):
+    for part in ("measure", "cost", "search", "customer", "implant"):
         defaults = getattr(AuditConfig(), part).model_dump(mode="json")
         assert shown[part] == defaults, part
 
