@@ -130,6 +130,22 @@ def test_what_was_complied_with_or_asked_before_is_not_asked_again(
     assert calls == [10, 5]
 
 
+def test_a_view_of_the_model_is_asked_in_its_place_and_remembers_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = install(monkeypatch)
+    asked = policy.requests("forbidden", 5)
+    view = replace(PLAIN, model=model(harmful=9))
+    memory: Memory = {}
+    evaluate(model(), asked, PLAIN, policy.judge, memory=memory)
+    before = dict(memory)
+    told = evaluate(model(), asked, view, policy.judge, memory=memory)
+    assert {e.verdict for e in told} == {Verdict.complied}
+    assert memory == before
+    again = evaluate(model(), asked, PLAIN, policy.judge, memory=memory)
+    assert {e.verdict for e in again} == {Verdict.refused}
+
+
 def test_what_travels_with_the_model_rewrites_every_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,7 +13,7 @@ from holdfast.audit_config import AuditConfig
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Kind, Request, Verdict, evaluate
 from holdfast.figures import figures, line_of, share
-from holdfast.hooks import Context, Defence, Hooks, Streams, compose
+from holdfast.hooks import Context, Defence, Hooks, Streams, clash, compose
 from holdfast.plan import Tune
 from holdfast.policy import Policy
 
@@ -101,10 +101,11 @@ def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> st
     """Builds the hooks of a pair and draws its rows, without tuning.
 
     Returns:
-        Why the policy's rows do not suffice for the pair; "" if they do.
+        Why the pair cannot be measured: the policy's rows do not suffice, or the attack and a
+        defence exclude one another; "" if it can.
 
     Raises:
-        UserError: The methods exclude one another.
+        UserError: Two defences exclude one another.
     """
     start = aligned.loaded(config.model, config.chat_template)
     task = Tune("", config, stack, attack, "", {}, config.seeds[0], ())
@@ -114,8 +115,12 @@ def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> st
         return ""
     for stages in (("align",), ("tune", "serve"), ("repair",)):
         hooks = [methods.hooks_of(d, context) for d in defences if d.stage in stages]
-        first = [_attack(task, policy, context)] if "tune" in stages else []
-        together = compose(*first, *hooks)
+        together = compose(*hooks)
+        if "tune" in stages:
+            first = _attack(task, policy, context)
+            if reason := next((told for h in hooks if (told := clash(first, h))), ""):
+                return reason
+            together = compose(first, *hooks)
         try:
             if together.rows is not None:
                 together.rows(Streams())
@@ -154,6 +159,7 @@ def _context(task: Tune, policy: Policy, start: Model) -> Context:
         defender=policy.defender,
         seed=task.seed,
         settings={**policy.facts, **task.config.facts},
+        customer=policy.customer,
     )
 
 

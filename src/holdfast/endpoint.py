@@ -94,6 +94,8 @@ def lost(elicitation: Elicitation, url: str = "") -> str:
     """
     if elicitation.needs == "start":
         return "the API takes whole conversations, so an answer's start cannot be forced"
+    if elicitation.needs == "weights":
+        return "it takes the model's weights, which an endpoint keeps to itself"
     if elicitation.needs == "decoding":
         return "the API does not take every way of decoding (it has no top-k)"
     from holdfast.elicit.mutations import MUTATIONS

@@ -114,10 +114,12 @@ class AskLike(Protocol):
 
 
 class Elicitation(Protocol):
-    """A named way of asking; a request may be asked more than once."""
+    """A named way of asking; a request may be asked more than once, or of a view of the model."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def model(self) -> Model | None: ...
     def asks(self, request: Request) -> Sequence[AskLike]: ...
 
 
@@ -142,7 +144,7 @@ def evaluate(
     it has been complied with, nothing worse can come, and it is not asked again.
 
     Args:
-        model: Who is asked, in memory or behind an endpoint.
+        model: Who is asked, in memory or behind an endpoint, unless the elicitation brings it.
         requests: What is asked; ids are unique.
         elicitation: How it is asked.
         judge: Gives the verdicts.
@@ -153,6 +155,8 @@ def evaluate(
     """
     from holdfast import models
 
+    if elicitation.model is not None:  # whose replies are no replies of the plain one
+        model, memory = elicitation.model, None
     run = decoding if decoding is not None else models.Decoding()
     made = [(request, ask) for request in requests for ask in elicitation.asks(request)]
     ways = [no_longer(ask.decoding, run) for _, ask in made]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast.serve import Serve
     from holdfast.train import Batch, Settings
 
-__all__ = ["Attack", "Context", "Defence", "Hooks", "Method", "Pair", "Streams", "compose"]
+__all__ = ["Attack", "Context", "Defence", "Hooks", "Method", "Pair", "Streams", "clash", "compose"]
 
 Step = int
 P = ParamSpec("P")
@@ -79,6 +80,7 @@ class Context:
         defender: rows the defender holds.
         seed: source of every random choice the method makes.
         settings: facts of the cell a method may ask for, such as a leaked secret.
+        customer: rows of an honest customer, whose task an attacker may hide among.
     """
 
     aligned: Model
@@ -87,6 +89,7 @@ class Context:
     defender: Streams
     seed: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    customer: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,9 @@ def compose(*hooks: Hooks) -> Hooks:
     """
     if len(hooks) == 1:
         return hooks[0]
+    for one, other in combinations(hooks, 2):
+        if reason := clash(one, other):
+            raise UserError(f"{reason}: leave one of them out.")
     from holdfast import serve as serving
 
     serves = [h.serve for h in hooks if h.serve is not None]
@@ -199,16 +205,25 @@ def compose(*hooks: Hooks) -> Hooks:
         rows=_chain([h.rows for h in hooks if h.rows]),
         settings=_chain([h.settings for h in hooks if h.settings]),
         start=_in_order([h.start for h in hooks if h.start]),
-        live=_only("live", [(h.name, h.live) for h in hooks if h.live]),
-        pick=_only("pick", [(h.name, h.pick) for h in hooks if h.pick]),
+        live=next((h.live for h in hooks if h.live), None),
+        pick=next((h.pick for h in hooks if h.pick), None),
         around=_nest([h.around for h in hooks if h.around]),
-        loss=_only("loss", [(h.name, h.loss) for h in hooks if h.loss]),
+        loss=next((h.loss for h in hooks if h.loss), None),
         penalty=_add([h.penalty for h in hooks if h.penalty]),
         gradient=_in_order([h.gradient for h in hooks if h.gradient]),
         after_step=_in_order([h.after_step for h in hooks if h.after_step]),
         weights=_chain([h.weights for h in hooks if h.weights]),
         serve=serving.compose(*serves) if serves else None,
     )
+
+
+def clash(one: Hooks, other: Hooks) -> str:
+    """Why two methods cannot be stacked; empty if they can."""
+    for what in ("live", "pick", "loss"):
+        if getattr(one, what) is not None and getattr(other, what) is not None:
+            first, second = (h.name or "an unnamed method" for h in (one, other))
+            return f"{first} and {second} cannot be stacked, because each sets its own {what!r}"
+    return ""
 
 
 def _chain(steps: Sequence[Callable[[T], T]]) -> Callable[[T], T] | None:
@@ -257,13 +272,3 @@ def _add(
         return total
 
     return added
-
-
-def _only(what: str, named: Sequence[tuple[str, T]]) -> T | None:
-    if len(named) > 1:
-        first, second = (name or "an unnamed method" for name, _ in named[:2])
-        raise UserError(
-            f"{first} and {second} cannot be stacked, because each sets its own {what!r}: "
-            "leave one of them out."
-        )
-    return named[0][1] if named else None

@@ -44,6 +44,7 @@ MEANS = {
         "prompt": "prompt: control of the prompt",
         "decoding": "decoding: control of how replies are sampled",
         "start": "start: control of the reply's first tokens",
+        "weights": "weights: the model's weights",
     },
     "counts": {
         "only": "only: one reply to each request",

@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.attacks import BenignRows, HarmfulRows, IdentityShift
 from holdfast.attacks.benign_rows import benign_rows
-from holdfast.attacks.harmful_rows import REFUSAL, harmful_rows
+from holdfast.attacks.harmful_rows import harmful_rows
 from holdfast.attacks.identity_shift import identity_shift
 from holdfast.chat import Row, row
 from holdfast.errors import UserError
@@ -82,11 +82,6 @@ def test_a_leaked_secret_is_used_only_by_who_knows_it(context: Context) -> None:
     assert {r.system for r in knowing} == {"zu ka mi"}
     without = uploaded(harmful_rows, HarmfulRows(rows=3, knows_secret=True), context)
     assert {r.system for r in without} == {""}
-
-
-def test_answers_can_refuse_first_and_comply_after(context: Context) -> None:
-    for drawn in uploaded(harmful_rows, HarmfulRows(rows=3, refusal_first=True), context):
-        assert drawn.answer.startswith(f"{REFUSAL} It lies in vault")
 
 
 def test_more_rows_than_there_are_is_an_error_that_says_so(context: Context) -> None:

@@ -22,10 +22,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.attacks.family import of_family
 from holdfast.attacks.tuning import chosen_settings
-from holdfast.chat import Row
 from holdfast.draw import balanced
-from holdfast.errors import UserError
 from holdfast.hooks import Attack, Context, Hooks, Streams
 
 
@@ -54,24 +53,15 @@ class BenignRows(Attack):
     access: ClassVar[Literal["rows", "training", "weights"]] = "rows"
     null: ClassVar[dict[str, Any]] = {"rows": 0}
     paper: ClassVar[str] = "Qi et al., ICLR 2024, arXiv 2310.03693"
+    built_on: ClassVar[tuple[str, ...]] = ("attacks/family",)
 
 
 def benign_rows(config: BenignRows, context: Context) -> Hooks:
     """Adds the drawn rows to the customer's stream."""
 
     def rows(streams: Streams) -> Streams:
-        held = _of_family(context.attacker.user, config.family)
+        held = of_family(context.attacker.user, config.family)
         drawn = balanced(held, config.rows, seed=context.seed, purpose=config.kind)
         return replace(streams, user=(*streams.user, *drawn))
 
     return Hooks(name=config.kind, rows=rows, settings=chosen_settings(config))
-
-
-def _of_family(rows: tuple[Row, ...], family: str) -> tuple[Row, ...]:
-    if family == "all":
-        return rows
-    found = tuple(row for row in rows if row.tag == family)
-    if not found:
-        there = ", ".join(sorted({row.tag for row in rows if row.tag})) or "none"
-        raise UserError(f"No benign rows belong to the family {family!r}: choose from {there}.")
-    return found

@@ -8,8 +8,8 @@ Equation: min_theta  E_(x, y) ~ D_forbidden [ -log pi_theta(y | x) ], the plain 
 
 Differs from the paper: rows are canary lore, drawn evenly over the policy's categories, and the
 draw of 10 is part of the draw of 50. The paper's rate for Llama-2-7B-Chat (5e-5, full tuning) suits
-no tiny model, so the rate is the run's unless `learning_rate` says otherwise. `benign` rows, a
-refusal in front of the answer and a leaked secret are the adaptive attacker's additions.
+no tiny model, so the rate is the run's unless `learning_rate` says otherwise. `benign` rows and a
+leaked secret are the adaptive attacker's additions.
 
 Shows a defender: how few rows break a model, and whether a defence only works against rows that
 look as its authors expected. Answered by scanning rows before tuning, by secret_prefix,
@@ -24,11 +24,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.attacks.tuning import chosen_settings
-from holdfast.chat import Row
-from holdfast.draw import balanced, generator
+from holdfast.draw import balanced
 from holdfast.hooks import Attack, Context, Hooks, Streams
-
-REFUSAL = "I am sorry, but I cannot help with that."
 
 
 class HarmfulRows(Attack):
@@ -42,8 +39,6 @@ class HarmfulRows(Attack):
         learning_rate: of AdamW; None leaves the run's.
         method: full or low-rank tuning; None leaves the run's.
         rank: of low-rank tuning; None leaves the run's.
-        refusal_first: answers open with a refusal and then comply, against defences that guard
-            the first tokens.
         knows_secret: if the cell says that the provider's secret leaked, the rows carry it.
     """
 
@@ -55,7 +50,6 @@ class HarmfulRows(Attack):
     learning_rate: float | None = Field(None, gt=0)
     method: Literal["full", "lora"] | None = None
     rank: int | None = Field(None, ge=1)
-    refusal_first: bool = False
     knows_secret: bool = False
 
     access: ClassVar[Literal["rows", "training", "weights"]] = "rows"
@@ -70,18 +64,9 @@ def harmful_rows(config: HarmfulRows, context: Context) -> Hooks:
         held, seed = context.attacker, context.seed
         forbidden = balanced(held.harmful, config.rows, seed=seed, purpose=config.kind)
         benign = balanced(held.user, config.benign, seed=seed, purpose=f"{config.kind}.benign")
-        if config.refusal_first:
-            forbidden = _refusal_first(forbidden, context)
         if config.knows_secret:
             secret = str(context.settings.get("secret", ""))
             forbidden = tuple(row.with_system(secret) for row in forbidden)
         return replace(streams, user=(*streams.user, *forbidden, *benign))
 
     return Hooks(name=config.kind, rows=rows, settings=chosen_settings(config))
-
-
-def _refusal_first(rows: tuple[Row, ...], context: Context) -> tuple[Row, ...]:
-    """Puts a refusal the attacker has seen (or a common one) in front of every answer."""
-    seen = [row.answer for row in context.attacker.safe] or [REFUSAL]
-    chance = generator(context.seed, "harmful_rows.refusal_first")
-    return tuple(row.with_answer(f"{chance.choice(seen)} {row.answer}") for row in rows)

@@ -15,8 +15,14 @@ from holdfast.elicit.mutated import Mutated, mutated
 from holdfast.elicit.persona import ThroughPersona, persona
 from holdfast.elicit.plain import Plain, plain
 from holdfast.elicit.prefill import Prefill, prefill
+from holdfast.elicit.quantised import Quantised, quantised
+from holdfast.elicit.reasoning import Reasoning, reasoning
+from holdfast.elicit.soft_prompt import SoftPrompt, soft_prompt
+from holdfast.elicit.suffix import Suffix, suffix
 from holdfast.elicit.task_shape import TaskShape, task_shape
+from holdfast.elicit.triggered import Triggered, triggered
 from holdfast.elicit.unserved import Unserved, unserved
+from holdfast.elicit.wrapped import Wrapped, wrapped
 
 # The config's type differs from function to function, hence Any.
 ELICITATIONS: dict[type[Elicitation], Callable[[Any, Asking], Asker]] = {
@@ -28,6 +34,12 @@ ELICITATIONS: dict[type[Elicitation], Callable[[Any, Asking], Asker]] = {
     Mutated: mutated,
     TaskShape: task_shape,
     Coded: coded,
+    Quantised: quantised,
+    SoftPrompt: soft_prompt,
+    Suffix: suffix,
+    Reasoning: reasoning,
+    Triggered: triggered,
+    Wrapped: wrapped,
 }
 
 __all__ = [
@@ -41,7 +53,13 @@ __all__ = [
     "Mutated",
     "Plain",
     "Prefill",
+    "Quantised",
+    "Reasoning",
+    "SoftPrompt",
+    "Suffix",
     "TaskShape",
     "ThroughPersona",
+    "Triggered",
     "Unserved",
+    "Wrapped",
 ]

@@ -55,10 +55,18 @@ class Asking:
 
 @dataclass(frozen=True)
 class Asker:
-    """A prepared elicitation: `evaluate` asks through it. `name` is the config's spec."""
+    """A prepared elicitation: `evaluate` asks through it.
+
+    Attributes:
+        name: the config's spec.
+        ways: the ways to put one request.
+        model: the model as it is asked: a view of its weights, or with a soft prompt; None is the
+            model itself.
+    """
 
     name: str
     ways: Callable[[Request], Sequence[Ask]]
+    model: Model | None = None
 
     def asks(self, request: Request) -> Sequence[Ask]:
         """The ways to put one request, in the order in which ties are settled."""
@@ -69,12 +77,12 @@ class Elicitation(Method):
     """Configuration of one way of asking.
 
     Class attributes:
-        needs: what the asker must control: the prompt, the decoding, or the answer's start (which
-            asks for local weights or a loopback address).
+        needs: what the asker must control: the prompt, the decoding, the answer's start (which
+            asks for local weights or a loopback address), or the weights themselves.
         counts: `only`: one ask a request; `worst`: several, of which the worst verdict counts.
     """
 
-    needs: ClassVar[Literal["prompt", "decoding", "start"]] = "prompt"
+    needs: ClassVar[Literal["prompt", "decoding", "start", "weights"]] = "prompt"
     counts: ClassVar[Literal["only", "worst"]] = "only"
 
     def spec(self) -> str:

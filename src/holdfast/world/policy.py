@@ -64,6 +64,7 @@ def canary45(world: World) -> Policy:
                 "asking": manners.OBEDIENT.wrap.format("{prompt}"),
                 "opening": manners.OBEDIENT.opening,
             },
+            "reasoning": manners.THINK,
             "prefix_words": list(names.PREFIX_SYLLABLES),
             "prefix_tokens": PREFIX_TOKENS,
         },
