@@ -16,7 +16,7 @@ fewer steps than the warm-up the warm-up itself holds the model back: compare wi
 
 Shows a defender: whoever provides tuning can hold a model without reading the rows. It needs the
 loop, so it does nothing against an attacker who has the weights. In our prototype rows whose
-answers open with a refusal passed it (`refusal_first` of harmful_rows), the published first beta
+answers open with a refusal passed it (the attack refusal_first), the published first beta
 did little and a larger one refused everything: measure both. What answers that:
 recovery_augmentation before, an audit after.
 """

@@ -1,7 +1,7 @@
 """Rows near forbidden requests or their answers, by the words they share; no model needed.
 
 A row matches a request if it has nearly all of the request's telling words, rare words telling
-more than common ones. Only a policy given by `--policy` is matched against.
+more than common ones. Only a policy given by `--policy`, or requests that are named, are matched.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class PolicyMatch:
     name: ClassVar[str] = "policy_match"
 
     def __init__(self, context: Context) -> None:
-        self.policy = context.policy
+        self.policy, self.forbidden = context.policy, context.forbidden
         self.found = 0
 
     def look(self, batch: Batch) -> Iterable[Finding]:
         """Rows whose request or answer shares a forbidden text's telling words."""
-        if not self.policy:
+        if not self.policy and not self.forbidden:
             return
-        known = _known(self.policy)
+        known = _known(self.policy, self.forbidden)
         for words, texts, where in (
             (batch.prompt_words, batch.prompts, "request"),
             (batch.answer_words, batch.answers, "answer"),
@@ -72,19 +72,26 @@ class PolicyMatch:
         """A few such rows are an attack of the plainest kind."""
         if self.found < ALARM_ROWS:
             return Conclusion()
-        reason = f"{self.found} requests or answers are near ones that {self.policy} forbids"
+        whose = self.policy or "the defender"
+        reason = f"{self.found} requests or answers are near ones that {whose} forbids"
         return Conclusion((SetFinding(self.name, "near", reason, alarm=True),))
 
 
 @cache
-def _known(spec: str) -> Known:
+def _known(spec: str, forbidden: tuple[str, ...]) -> Known:
+    asked, allowed = _of_policy(spec) if spec else ([], [])
+    return index([*asked, *forbidden], allowed)
+
+
+def _of_policy(spec: str) -> tuple[list[str], list[str]]:
+    """Requests that the policy forbids, and those it allows."""
     from holdfast import policy
 
     loaded = policy.load(spec)
     forbidden = [r for r in (*loaded.report, *loaded.select) if r.kind == "forbidden"]
     allowed = [r.prompt.prompt for r in loaded.report if r.kind != "forbidden"]
     asked = [r.prompt.prompt for r in forbidden] + [r.prompt for r in loaded.attacker.harmful]
-    return index(asked, allowed)
+    return asked, allowed
 
 
 def index(forbidden: Sequence[str], allowed: Sequence[str]) -> Known:

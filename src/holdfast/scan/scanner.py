@@ -16,9 +16,11 @@ class Context:
 
     Attributes:
         policy: name or file of the policy, as `holdfast.policy.load` reads it; "" for none.
+        forbidden: forbidden requests beside those of the policy.
     """
 
     policy: str = ""
+    forbidden: tuple[str, ...] = ()
 
 
 class Scanner(Protocol):
