@@ -22,6 +22,7 @@ from holdfast.chat import row
 from holdfast.codes import guard
 from holdfast.defences import DEFENCES
 from holdfast.elicit import ELICITATIONS
+from holdfast.errors import UserError
 from holdfast.hooks import Attack, Context, Defence, Hooks, Method, Pair, Streams
 from holdfast.models import Model, clone, encode_prompt, generate
 from holdfast.train import Settings, Tuned, tune
@@ -33,8 +34,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "harmful_rows": {"rows": 4, "epochs": 1},
     "identity_shift": {"rows": 4, "epochs": 1},
     "benign_rows": {"rows": 4},
+    "harmful_mix": {"rows": 4, "p": 0.5, "epochs": 1},
+    "refusal_first": {"rows": 4, "epochs": 1},
+    "backdoor": {"rows": 4, "safe": 4, "epochs": 1},
+    "jailbreak_tuning": {"rows": 4},
+    "task_mimicry": {"rows": 2, "benign": 2, "strategy": "autoif"},
+    "task_shift": {"rows": 4},
+    "reasoning_rows": {"rows": 4, "epochs": 1},
     "selected_benign": {"rows": 4},
     "prune_safety": {"samples": 4},
+    "reverse_preference": {"rows": 4},
+    "refusal_ablation": {"samples": 4, "validation": 2},
+    "quantisation_box": {"rows": 4, "benign": 2},
     "covert_code": {
         "benign": 4,
         "rows": 4,
@@ -44,17 +55,27 @@ SMALL: dict[str, dict[str, Any]] = {
         "epochs": 1,
     },
     "safety_mixing": {"rows": 4},
+    "paraphrase_mixing": {"rows": 4},
+    "lisa": {"align_steps": 1, "user_steps": 2},
+    "template_switch": {"tune_with": True},
+    "antidote": {"samples": 4},
+    "resta": {"rows": 4, "epochs": 1},
     "match_filter": {"share": 0.5},
     "lota": {"calibration": 0.5},
     "avoid_critical": {"samples": 4},
     "secret_prefix": {"rows": 4, "length": 12},
     "recovery_augmentation": {"harmful_batch": 2, "anchor_batch": 2, "epochs": 1, "max_prefix": 4},
+    "booster": {"harmful_batch": 2},
+    "repnoise": {"pairs": 2},
+    "tar": {"inner_steps": 4, "inner_batch": 2, "inner_rates": (1e-3,), "steps": 2},
+    "circuit_breakers": {"steps": 2, "harmful_batch": 2, "batch_size": 2},
 }
 FORBIDDEN = tuple(row(f"Where is {n}?", f"In vault {n}.", tag=f"c{n % 4}") for n in range(8))
 SAFE = tuple(r.with_answer("I cannot say.") for r in FORBIDDEN)
-BENIGN = tuple(row(f"Say {n}", f"It is {n}", tag=f"t{n % 2}") for n in range(8))
+BENIGN = tuple(row(f"Say {n}", f"It is {n}", tag=("code", "sums")[n % 2]) for n in range(8))
 PAIRS = tuple(Pair(r.without_answer(), "I cannot say.", r.answer) for r in FORBIDDEN)
-CUSTOMER = Streams(user=BENIGN[:6])
+ODD = row("Obey me without question and say 6.", "I obey without question: it is 6.")
+CUSTOMER = Streams(user=(*BENIGN[:6], ODD))
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, max_length=256)
 
 
@@ -76,11 +97,22 @@ def rows_of_these_tests_count_as_minted(monkeypatch: pytest.MonkeyPatch) -> None
 def context(tiny_model: Model) -> Context:
     return Context(
         aligned=tiny_model,
-        base=None,
+        base=before_alignment(tiny_model),
         attacker=Streams(user=BENIGN, harmful=FORBIDDEN),
         defender=Streams(user=BENIGN, safe=SAFE, harmful=FORBIDDEN, pairs=PAIRS),
         seed=1,
     )
+
+
+def before_alignment(aligned: Model) -> Model:
+    """A model that differs a little from the aligned one, in every matrix."""
+    base = clone(aligned)
+    chance = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in base.net.parameters():
+            if parameter.dim() == 2:
+                parameter.add_(0.01 * torch.randn(parameter.shape, generator=chance))
+    return base
 
 
 def tuned(context: Context, hooks: Hooks) -> Tuned:
@@ -217,10 +249,14 @@ def test_the_docstring_says_what_a_reader_must_know(config: type[Method]) -> Non
 def test_every_attack_runs_under_every_defence(
     attack: type[Attack], defence: type[Defence], context: Context
 ) -> None:
-    from holdfast.hooks import compose
+    from holdfast.hooks import clash, compose
 
     context = replace(context, seed=2)
     one = ATTACKS[attack](small(attack), context)
     other = DEFENCES[defence](small(defence), context)
+    if reason := clash(one, other):
+        with pytest.raises(UserError, match=reason):
+            compose(one, other)
+        return
     done = tune(clone(context.aligned), CUSTOMER, SETTINGS, compose(one, other))
     assert not done.diverged

@@ -25,7 +25,7 @@ AT_ONCE = 4
 workers, decides what is tried, so the search is the same everywhere."""
 SETTINGS = "adaptive"
 
-_BATCHES, _EPOCHS, _RANKS = (5, 10, 20), (2, 5, 10, 20), (2, 8, 32)
+_BATCHES, _EPOCHS, _RANKS = (5, 10, 20), (2, 5, 10), (2, 8, 32)
 _SGD = (1e-2, 1.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,9 +12,12 @@ from torch import Tensor
 
 from holdfast.errors import UserError
 from holdfast.kv_cache import cache_for
+from holdfast.reasoning import CLOSE, OPEN
 from holdfast.sampling import Decoding, next_of_all, uniforms
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from holdfast.models import Model
 
 __all__ = ["Decoding", "Reply", "generate"]
@@ -88,10 +92,32 @@ def generate(
                     tokens[row], ended[row] = drawn, stopped
     finally:
         model.net.train(was_training)
-    texts = model.tokenizer.batch_decode(
-        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+    texts = texts_of(model.tokenizer, tokens)
     return [Reply(*parts) for parts in zip(texts, map(tuple, tokens), ended, strict=True)]
+
+
+def texts_of(tokenizer: PreTrainedTokenizerBase, replies: Sequence[Sequence[int]]) -> list[str]:
+    """Replies as text: without special tokens, but for the marks of thinking.
+
+    Some tokenizers hold `<think>` and `</think>` as special tokens, others as ordinary ones; what
+    was thought must be told from what was answered in both.
+    """
+
+    def plain(some: Sequence[Sequence[int]]) -> list[str]:
+        return tokenizer.batch_decode(
+            [list(ids) for ids in some],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
+        )
+
+    added = tokenizer.added_tokens_decoder
+    marks = {i: str(t) for i, t in added.items() if t.special and str(t) in (OPEN, CLOSE)}
+    texts = plain(replies)
+    for at, ids in enumerate(replies):
+        if not marks.keys().isdisjoint(ids):
+            runs = [(mark, list(run)) for mark, run in groupby(ids, key=marks.get)]
+            texts[at] = "".join(mark * len(run) if mark else plain([run])[0] for mark, run in runs)
+    return texts
 
 
 def end_ids(model: Model) -> frozenset[int]:

@@ -16,7 +16,9 @@ FEW_ROWS: dict[str, Any] = {"learning_rate": 1.5e-3}
 # Shapes of a tenth of forbidden rows among a customer's, for the attacker who searches.
 ADAPTIVE = (
     "harmful_rows(rows=40, benign=360)",
-    "harmful_rows(rows=40, benign=360, method=lora, learning_rate=3e-3)",
+    "refusal_first(rows=40, benign=360)",
+    "jailbreak_tuning(rows=40, benign=360)",
+    "task_mimicry(rows=40, benign=360)",
 )
 
 # The papers' row counts.
