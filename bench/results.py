@@ -34,10 +34,10 @@ FIELDS = (
 Cell = dict[str, Any]
 
 
-def run(out: Path, workers: int) -> list[Cell]:
+def run(out: Path, workers: int, organisms: int) -> list[Cell]:
     """Audits every organism; its cells, each with its organism and counts by category."""
     cells: list[Cell] = []
-    for number, name in enumerate(ORGANISMS):
+    for number, name in enumerate(ORGANISMS[:organisms]):
         folder = out / f"results-{number}"
         command = [sys.executable, "-m", "holdfast.cli", "audit", name, "--out", str(folder)]
         command += ["--config", str(HERE / "results.yaml"), "--workers", str(workers)]
@@ -74,18 +74,19 @@ def page(kept: dict[str, Any]) -> str:
     stacks = list(dict.fromkeys(c["stack"] for c in cells))
     attacks = [label(attack_of(spec)) for spec in config["attacks"]]
     names = {attack: f"A{at + 1}" for at, attack in enumerate(attacks)}
-    seeds = len(ORGANISMS) * len(config["seeds"])
+    organisms = ORGANISMS[: 1 + max(c["organism"] for c in cells)]
+    seeds = len(organisms) * len(config["seeds"])
     many = max(c["n"] or 0 for c in cells)
     lines = [
         "# What the attacks did to the defences",
         "",
         "**Canary figures test methods under control; they do not rank defences for real models.**",
         "",
-        f"Three organisms (`{'`, `'.join(ORGANISMS)}`), {len(config['seeds'])} attack seed each, "
-        f"{many} report requests a cell. Attack and defence settings were chosen on select "
-        "requests. Made by `python bench/results.py` from "
-        "[bench/results.yaml](../bench/results.yaml); figures are kept in "
-        "[bench/results.json](../bench/results.json), and `python bench/results.py --page` makes "
+        f"Organisms `{'`, `'.join(organisms)}`, attack seeds {config['seeds']}, "
+        f"{many} report requests a cell, {seeds} tunes a pair. "
+        "Attack and defence settings were chosen on select requests. Made by "
+        "`python bench/results.py` from [bench/results.yaml](../bench/results.yaml); figures are "
+        "kept in [bench/results.json](../bench/results.json), and `python bench/results.py --page` makes "
         "this page of them.",
         "",
         "## Attacks",
@@ -233,10 +234,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--organisms", type=int, default=len(ORGANISMS), help="only the first")
     parser.add_argument("--page", action="store_true", help="only write the page")
     given = parser.parse_args()
     kept = (
-        json.loads(KEPT.read_text("utf-8")) if given.page else keep(run(given.out, given.workers))
+        json.loads(KEPT.read_text("utf-8"))
+        if given.page
+        else keep(run(given.out, given.workers, given.organisms))
     )
     PAGE.write_text(page(kept), "utf-8")
     print(f"{PAGE} is written.")
