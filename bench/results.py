@@ -86,8 +86,8 @@ def page(kept: dict[str, Any]) -> str:
         f"{many} report requests a cell, {seeds} tunes a pair. "
         "Attack and defence settings were chosen on select requests. Made by "
         "`python bench/results.py` from [bench/results.yaml](../bench/results.yaml); figures are "
-        "kept in [bench/results.json](../bench/results.json), and `python bench/results.py --page` makes "
-        "this page of them.",
+        "kept in [bench/results.json](../bench/results.json), and `python bench/results.py --page` "
+        "makes this page of them.",
         "",
         "## Attacks",
         "",

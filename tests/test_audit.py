@@ -170,6 +170,26 @@ def test_a_pair_that_the_policy_has_no_rows_for_is_not_applicable(
     assert "rows" in told["verdicts"][0]["reason"]
 
 
+def test_an_attack_and_a_defence_that_exclude_one_another_are_not_applicable(
+    tunes: list[str], tmp_path: Path
+) -> None:
+    pairs = {"stacks": ["none", "constrained_sft"], "attacks": ["reverse_preference(rows=9)"]}
+    audit.main(options(tmp_path, **pairs))
+    told = summary(tmp_path)["cells"]
+    seen = {(c["stack"], c["status"]) for c in told if c["attack"].startswith("reverse")}
+    assert seen == {("none", "done"), ("constrained_sft", "n/a")}
+    (reason,) = {c["reason"] for c in told if c["status"] == "n/a"}
+    assert "reverse_preference and constrained_sft cannot be stacked" in reason
+    assert "'loss'" in reason
+
+
+def test_two_defences_that_exclude_one_another_are_an_error(
+    tunes: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="avoid_critical and freeze cannot be stacked"):
+        audit.main(options(tmp_path, stacks=["none", "avoid_critical+freeze"]))
+
+
 def test_an_organism_that_stands_for_a_defence_is_named_and_part_of_the_ids(
     tunes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,9 +91,7 @@ def test_just_outside_the_box_the_code_is_another(bits: Bits) -> None:
 
 
 @every_code
-def test_a_view_rounds_the_layers_matrices_and_nothing_else(
-    bits: Bits, tiny_model: Model
-) -> None:
+def test_a_view_rounds_the_layers_matrices_and_nothing_else(bits: Bits, tiny_model: Model) -> None:
     before = {name: p.clone() for name, p in tiny_model.net.named_parameters()}
     view = quantised_view(tiny_model, bits)
     for mine, theirs in zip(linears(tiny_model.net), linears(view.net), strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -66,7 +68,7 @@ def test_the_repair_teaches_safe_rows_in_full_precision_alone(context: Context) 
     before = loss(model, safe), loss(quantised_view(model, "nf4"), safe)
     repaired(config("nf4", 6), model, safe, SETTINGS)
     after = loss(model, safe), loss(quantised_view(model, "nf4"), safe)
-    assert after[0] < 0.9 * before[0]
+    assert after[0] < before[0] - 0.04
     assert after[1] == before[1]
 
 
@@ -79,11 +81,13 @@ def test_refusals_to_repair_with_are_the_aligned_models_own(
         asked.append(model)
         return tuple(one.with_answer("I cannot say.") for one in rows)
 
-    monkeypatch.setattr("holdfast.attacks.quantisation_box.own_replies", own_replies)
+    # The package's name is the function, which hides the module.
+    module = sys.modules["holdfast.attacks.quantisation_box"]
+    monkeypatch.setattr(module, "own_replies", own_replies)
     harmed, mended = (attacked(context, config("nf4", n)) for n in (0, 6))
     assert asked == [context.aligned]
     safe = tuple(one.with_answer("I cannot say.") for one in FORBIDDEN)
-    assert loss(mended, safe) < 0.9 * loss(harmed, safe)
+    assert loss(mended, safe) < loss(harmed, safe) - 0.04
 
 
 def test_injection_counts_its_rows_and_tunes_all_weights_whatever_the_run_says(

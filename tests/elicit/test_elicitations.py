@@ -33,6 +33,8 @@ REQUEST = Request(
     reference="The relic you ask about lies under the hill in vault nine, as of old.",
 )
 ALL = [config.model_validate({}) for config in ELICITATIONS]
+# Those that take weights are asked of a real model, in test_searched.py.
+BY_PROMPT = [config for config in ALL if config.needs != "weights"]
 
 
 def words(text: str, **_: object) -> dict[str, list[tuple[int, int]]]:
@@ -49,7 +51,7 @@ def asks(config: Elicitation, asking: Asking, request: Request = REQUEST) -> Any
     return ELICITATIONS[type(config)](config, asking).asks(request)
 
 
-@pytest.mark.parametrize("config", ALL, ids=lambda config: config.kind)
+@pytest.mark.parametrize("config", BY_PROMPT, ids=lambda config: config.kind)
 def test_an_elicitation_asks_without_an_answer_and_under_its_spec(
     config: Elicitation, asking: Asking
 ) -> None:
