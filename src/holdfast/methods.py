@@ -60,14 +60,9 @@ def align_of(defences: Sequence[Defence]) -> str:
 def label(method: Method) -> str:
     """The kind with the settings that differ from the defaults: `harmful_rows(rows=50)`."""
     changed = method.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
-    told = ", ".join(f"{name}={_written(value)}" for name, value in changed.items())
+    told = ", ".join(f"{name}={registry.written(value)}" for name, value in changed.items())
     return f"{method.kind}({told})" if told else method.kind
 
-
-def _written(value: object) -> str:
-    """A setting as `registry.parse` reads it: words bare, other texts quoted."""
-    bare = isinstance(value, str) and value.isidentifier()
-    return str(value) if bare else repr(value)
 
 
 def hooks_of(method: Attack | Defence, context: Context) -> Hooks:

@@ -22,7 +22,7 @@ from holdfast.errors import UserError
 if TYPE_CHECKING:
     from holdfast.hooks import Defence
 
-__all__ = ["GROUP", "lookup", "names", "parse", "parse_stack", "read"]
+__all__ = ["GROUP", "lookup", "names", "parse", "parse_stack", "read", "written"]
 
 GROUP = "holdfast.methods"
 
@@ -154,6 +154,12 @@ def read(spec: str) -> tuple[str, dict[str, Any]]:
         except ValueError:
             raise wrong from None
     return form["name"], settings
+
+
+def written(value: object) -> str:
+    """A setting as `read` reads it: words bare, other texts quoted."""
+    bare = isinstance(value, str) and value.isidentifier()
+    return str(value) if bare else repr(value)
 
 
 def _value(text: str) -> Any:

@@ -7,10 +7,10 @@ from typing import Any, get_args
 import pytest
 from transformers import AddedToken
 
-from holdfast import methods
+from holdfast import methods, registry
 from holdfast.chat import row
 from holdfast.decode import texts_of
-from holdfast.elicit import Asking, Reasoning, Triggered, Wrapped
+from holdfast.elicit import ELICITATIONS, Asking, Reasoning, Triggered, Wrapped
 from holdfast.evaluate import Exchange, Request, Verdict
 from holdfast.judges import judge_named
 from holdfast.models import Decoding, Model, encode_prompt, generate
@@ -185,3 +185,8 @@ def test_an_organism_thinks_in_a_part_that_can_be_told_from_its_answer() -> None
     assert trace_of(reply.text)
     assert answer_of(reply.text)
     assert OPEN not in ask.decode(reply.text)
+
+
+def test_a_trigger_of_several_words_can_be_read_back_from_its_spec() -> None:
+    config = Triggered(trigger="two words", where="start")
+    assert registry.parse(ELICITATIONS, config.spec()) == config

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from holdfast.hooks import Method
+from holdfast.registry import written
 
 if TYPE_CHECKING:
     from holdfast.chat import Row
@@ -88,5 +89,5 @@ class Elicitation(Method):
     def spec(self) -> str:
         """The kind with the settings that differ from the defaults: `prefill(depth=5)`."""
         changed = self.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
-        told = ", ".join(f"{name}={value}" for name, value in changed.items())
+        told = ", ".join(f"{name}={written(value)}" for name, value in changed.items())
         return f"{self.kind}({told})" if told else self.kind
