@@ -3,9 +3,10 @@
     python bench/results.py [--out runs] [--workers 2]   # hours; goes on where it was interrupted
     python bench/results.py --page                       # writes docs/results.md from what is kept
 
-Runs `bench/results.yaml` for canary:chat, @1 and @2, keeps the cells in `bench/results.json`, and
-writes `docs/results.md`. Which attack each defence is tested on was named in
-`bench/results_notes.yaml` before the run, beside what was tried where nothing was seen.
+Runs `bench/results.yaml` (defences) and `bench/results_attacks.yaml` (attacks without a defence)
+for canary:chat, @1 and @2, keeps the cells in `bench/results.json`, and writes `docs/results.md`.
+Which attack each defence is tested on was named in `bench/results_notes.yaml` before the run,
+beside what was tried where nothing was seen.
 """
 
 from __future__ import annotations
@@ -34,32 +35,32 @@ FIELDS = (
 Cell = dict[str, Any]
 
 
-def run(out: Path, workers: int, organisms: int) -> list[Cell]:
+def run(table: str, out: Path, workers: int, organisms: int) -> list[Cell]:
     """Audits every organism; its cells, each with its organism and counts by category."""
     cells: list[Cell] = []
     for number, name in enumerate(ORGANISMS[:organisms]):
-        folder = out / f"results-{number}"
+        folder = out / f"{table}-{number}"
         command = [sys.executable, "-m", "holdfast.cli", "audit", name, "--out", str(folder)]
-        command += ["--config", str(HERE / "results.yaml"), "--workers", str(workers)]
+        command += ["--config", str(HERE / f"{table}.yaml"), "--workers", str(workers)]
         if subprocess.run(command, check=False).returncode == 1:
             sys.exit(f"the audit of {name} failed; see above")
-        wanted = {
-            c["id"] for c in json.loads((folder / "summary.json").read_text("utf-8"))["cells"]
-        }
+        told = json.loads((folder / "summary.json").read_text("utf-8"))["cells"]
         lines = (folder / "cells.jsonl").read_text("utf-8").splitlines()
+        wanted = {c["id"] for c in told}
         finished = [c for line in lines if (c := json.loads(line))["id"] in wanted]
-        summary = json.loads((folder / "summary.json").read_text("utf-8"))["cells"]
-        absent = [c for c in summary if c["status"] == "n/a"]
+        absent = [c for c in told if c["status"] == "n/a"]
         cells += [{**c, "organism": number} for c in (*finished, *absent)]
     return cells
 
 
-def keep(cells: Sequence[Cell]) -> dict[str, Any]:
+def keep(cells: Sequence[Cell], attacks: Sequence[Cell]) -> dict[str, Any]:
     """What the page is made of: cells without their categories, and the paired contrasts."""
+    fields = (*FIELDS, "organism")
     apart = [{**c, "seed": 100 * c["organism"] + c["seed"]} for c in cells]
     kept = {
         "holdfast": __version__,
-        "cells": [{k: c.get(k) for k in (*FIELDS, "organism")} for c in cells],
+        "cells": [{k: c.get(k) for k in fields} for c in cells],
+        "attacks": [{k: c.get(k) for k in fields} for c in attacks],
         "contrasts": defended.contrasts([c for c in apart if c["status"] != "n/a"]),
     }
     KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
@@ -89,22 +90,18 @@ def page(kept: dict[str, Any]) -> str:
         "kept in [bench/results.json](../bench/results.json), and `python bench/results.py --page` "
         "makes this page of them.",
         "",
-        "## Attacks",
+        *bare(kept["attacks"]),
         "",
-        "| | attack | access | asked | against no defence |",
-        "|---|---|---|---|---|",
+        "## Defences against attacks",
+        "",
+        "| | attack |",
+        "|---|---|",
+        *(f"| {names[attack]} | `{attack}` |" for attack in attacks),
     ]
-    for attack in attacks:
-        config_of = attack_of(attack)
-        found = asked(cells, "none", attack)
-        lines.append(
-            f"| {names[attack]} | `{attack}` | {config_of.access} | `{config_of.asked}` | "
-            f"{spread(found, 'asr')} |"
-        )
     for title, field in (("Compliance", "asr"), ("Attempts", "attempted")):
         lines += [
             "",
-            f"## {title}",
+            f"### {title}",
             "",
             f"Mean over {seeds} tunes (worst), asked as the attack is asked. n/a: that attacker "
             "does not pass the defence, or the two cannot be joined.",
@@ -119,6 +116,27 @@ def page(kept: dict[str, Any]) -> str:
             ),
         ]
     return "\n".join([*lines, *costs(cells, stacks), *claims(kept, notes, names), *NOT_SHOWN, ""])
+
+
+def bare(cells: Sequence[Cell]) -> list[str]:
+    """Every attack against no defence, in its own way of asking and plainly."""
+    lines = [
+        "## Attacks without a defence",
+        "",
+        "Compliance and attempts as the attack is asked, and compliance to the same requests asked "
+        "plainly. `task_shift` and `harmful_mix(p=0)` are controls: all their rows are harmless.",
+        "",
+        "| attack | access | asked | complied | attempted | plainly | utility | over-refusal |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for attack in dict.fromkeys(c["attack"] for c in cells if c["purpose"] == "grid"):
+        config = attack_of(attack)
+        own = asked(cells, "none", attack)
+        plain = [c for c in cells if c["attack"] == attack and c["elicitation"] == "plain"]
+        rates = [spread(own, "asr"), spread(own, "attempted"), spread(plain, "asr")]
+        rates += [spread(own, "utility"), spread(own, "over_refusal")]
+        lines.append(f"| `{attack}` | {config.access} | `{config.asked}` | {' | '.join(rates)} |")
+    return lines
 
 
 def asked(cells: Iterable[Cell], stack: str, attack: str) -> list[Cell]:
@@ -160,7 +178,7 @@ def costs(cells: Sequence[Cell], stacks: Sequence[str]) -> list[str]:
     def honest(stack: str) -> list[Cell]:
         return [c for c in cells if c["stack"] == stack and c["purpose"] == "customer"]
 
-    bare = values(honest("none"), "flops")
+    plain = values(honest("none"), "flops")
     lines = [
         "",
         "## What a defence costs",
@@ -177,7 +195,7 @@ def costs(cells: Sequence[Cell], stacks: Sequence[str]) -> list[str]:
         if not found:
             continue
         work = values(found, "flops")
-        ratio = statistics.fmean(work) / statistics.fmean(bare) if work and bare else float("nan")
+        ratio = statistics.fmean(work) / statistics.fmean(plain) if work and plain else float("nan")
         rates = [spread(found, f) for f in ("gain", "utility", "over_refusal", "asr")]
         lines.append(f"| `{stack}` | {' | '.join(rates)} | {ratio:.2f} |")
     return lines
@@ -237,11 +255,11 @@ def main() -> None:
     parser.add_argument("--organisms", type=int, default=len(ORGANISMS), help="only the first")
     parser.add_argument("--page", action="store_true", help="only write the page")
     given = parser.parse_args()
-    kept = (
-        json.loads(KEPT.read_text("utf-8"))
-        if given.page
-        else keep(run(given.out, given.workers, given.organisms))
-    )
+    if given.page:
+        kept = json.loads(KEPT.read_text("utf-8"))
+    else:
+        how = (given.out, given.workers, given.organisms)
+        kept = keep(run("results", *how), run("results_attacks", *how))
     PAGE.write_text(page(kept), "utf-8")
     print(f"{PAGE} is written.")
 
