@@ -57,7 +57,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "safety_mixing": {"rows": 4},
     "paraphrase_mixing": {"rows": 4},
     "lisa": {"align_steps": 1, "user_steps": 2},
-    "template_switch": {"tune_with": True},
+    "template_switch": {"tune_with": True, "prompt": "Be kind."},
     "antidote": {"samples": 4},
     "resta": {"rows": 4, "epochs": 1},
     "match_filter": {"share": 0.5},

@@ -64,7 +64,6 @@ def label(method: Method) -> str:
     return f"{method.kind}({told})" if told else method.kind
 
 
-
 def hooks_of(method: Attack | Defence, context: Context) -> Hooks:
     """What an attack or a defence changes in one tune."""
     table: Mapping[type[Any], Callable[..., Hooks]] = (
