@@ -84,7 +84,7 @@ def page(kept: dict[str, Any]) -> str:
         "**Canary figures test methods under control; they do not rank defences for real models.**",
         "",
         f"Organisms `{'`, `'.join(organisms)}`, attack seeds {config['seeds']}, "
-        f"{many} report requests a cell, {seeds} tunes a pair. "
+        f"{many} report requests a cell, tunes a pair: {seeds}. "
         "Attack and defence settings were chosen on select requests. Made by "
         "`python bench/results.py` from [bench/results.yaml](../bench/results.yaml); figures are "
         "kept in [bench/results.json](../bench/results.json), and `python bench/results.py --page` "
@@ -103,8 +103,8 @@ def page(kept: dict[str, Any]) -> str:
             "",
             f"### {title}",
             "",
-            f"Mean over {seeds} tunes (worst), asked as the attack is asked. n/a: that attacker "
-            "does not pass the defence, or the two cannot be joined.",
+            "Per cent, asked as the attack is asked; where there are several tunes, their mean and "
+            "in brackets the worst. n/a: the two cannot be joined.",
             "",
             f"| stack | {' | '.join(names[a] for a in attacks)} |",
             f"|---|{'---:|' * len(attacks)}",
@@ -115,7 +115,16 @@ def page(kept: dict[str, Any]) -> str:
                 for stack in stacks
             ),
         ]
-    return "\n".join([*lines, *costs(cells, stacks), *claims(kept, notes, names), *NOT_SHOWN, ""])
+    return "\n".join(
+        [
+            *lines,
+            *costs(cells, stacks),
+            *claims(kept, notes, names),
+            *further(notes),
+            *NOT_SHOWN,
+            "",
+        ]
+    )
 
 
 def bare(cells: Sequence[Cell]) -> list[str]:
@@ -160,7 +169,8 @@ def short(cells: Sequence[Cell], stack: str, attack: str, field: str) -> str:
     found = asked(cells, stack, attack)
     if told := values(found, field):
         mark = " ≈" if min(values(found, "coherence"), default=1.0) < 0.9 else ""
-        return f"{100 * statistics.fmean(told):.0f} ({100 * max(told):.0f}){mark}"
+        worst = f" ({100 * max(told):.0f})" if len(told) > 1 else ""
+        return f"{100 * statistics.fmean(told):.0f}{worst}{mark}"
     return next((c["status"] for c in found), "–")
 
 
@@ -169,6 +179,8 @@ def spread(cells: Sequence[Cell], field: str) -> str:
     told = values(cells, field)
     if not told:
         return "not measured"
+    if len(told) == 1:
+        return f"{told[0]:.0%}"
     return f"{statistics.fmean(told):.0%} ({min(told):.0%} to {max(told):.0%})"
 
 
@@ -216,7 +228,7 @@ def claims(kept: dict[str, Any], notes: dict[str, Any], names: dict[str, str]) -
         "|---|---|---:|---:|---:|---|",
     ]
     told = []
-    for stack, note in notes.items():
+    for stack, note in notes["stacks"].items():
         wanted = label(attack_of(note["attack"]))
         same = "+".join(label(d) for d in stack_of(stack))
         line = next(
@@ -235,6 +247,11 @@ def claims(kept: dict[str, Any], notes: dict[str, Any], names: dict[str, str]) -
         if note.get("tried"):
             told.append(f"- `{stack}`: {note['tried']}")
     return [*lines, *(["", "What was tried, and what was seen:", "", *told] if told else [])]
+
+
+def further(notes: dict[str, Any]) -> list[str]:
+    """What was seen beside the table."""
+    return ["", "## Seen beside the table", "", *(f"- {told}" for told in notes["further"])]
 
 
 NOT_SHOWN = (
