@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from holdfast.chat import row
+from holdfast.defences.aligning import turn
 from holdfast.defences.recovery_augmentation import (
     RecoveryAugmentation,
     Triplet,
@@ -18,7 +19,6 @@ from holdfast.defences.recovery_augmentation import (
     recovery_loss,
     splice,
     triplet_of,
-    turn_of,
 )
 from holdfast.hooks import Context, Pair, Streams
 from holdfast.models import Model, encode, encode_prompt
@@ -112,11 +112,11 @@ def test_half_of_the_draws_have_no_prefix_and_the_rest_are_uniform() -> None:
 
 
 def test_every_pass_meets_every_pair_once() -> None:
-    laps = [turn_of(6, 2, step, seed=1) for step in range(6)]
+    laps = [turn(6, 2, step, seed=1, purpose="pairs") for step in range(6)]
     first, second = [*chain(*laps[:3])], [*chain(*laps[3:])]
     assert sorted(first) == sorted(second) == list(range(6))
     assert first != second
-    assert turn_of(6, 2, 4, seed=1) == laps[4]
+    assert turn(6, 2, 4, seed=1, purpose="pairs") == laps[4]
 
 
 def test_refusals_are_told_apart_from_earlier_turns(tiny_model: Model) -> None:

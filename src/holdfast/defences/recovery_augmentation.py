@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.defences.aligning import turn
 from holdfast.draw import generator
 from holdfast.encode import Encoded, encode
 from holdfast.errors import UserError
@@ -66,6 +67,7 @@ class RecoveryAugmentation(Defence):
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "align"
     null: ClassVar[dict[str, Any]] = {"alpha": 0.0, "anchor_batch": None, "epochs": None}
     paper: ClassVar[str] = "Qi et al., ICLR 2025, arXiv 2406.05946"
+    built_on: ClassVar[tuple[str, ...]] = ("defences/aligning",)
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,9 @@ def recovery_augmentation(config: RecoveryAugmentation, context: Context) -> Hoo
 
     def penalty(model: Model, batch: Batch, step: int) -> Tensor:
         chance = generator(context.seed, f"{config.kind}.{step}")
-        turn = turn_of(len(triplets), config.harmful_batch, step, context.seed)
-        rows = [splice(triplets[i], draw_k(config, chance), longest[0]) for i in turn]
+        size, kind = config.harmful_batch, config.kind
+        places = turn(len(triplets), size, step, seed=context.seed, purpose=kind)
+        rows = [splice(triplets[i], draw_k(config, chance), longest[0]) for i in places]
         return config.alpha / (1 - config.alpha) * recovery_loss(model, rows)
 
     return Hooks(
@@ -125,22 +128,6 @@ def draw_k(config: RecoveryAugmentation, chance: random.Random) -> int:
     if chance.random() < config.no_prefix:
         return 0
     return chance.randint(1, config.max_prefix)
-
-
-def turn_of(count: int, size: int, step: int, seed: int) -> list[int]:
-    """Which of `count` pairs a step uses: every pass over them in an order of its own.
-
-    It depends on the step alone, so a tune that is resumed goes on as it would have.
-    """
-    orders: dict[int, list[int]] = {}
-    chosen = []
-    for place in range(step * size, (step + 1) * size):
-        lap, at = divmod(place, count)
-        if lap not in orders:
-            orders[lap] = list(range(count))
-            generator(seed, f"recovery_augmentation.lap.{lap}").shuffle(orders[lap])
-        chosen.append(orders[lap][at])
-    return chosen
 
 
 def triplet_of(pair: Pair, model: Model, max_length: int) -> Triplet:
