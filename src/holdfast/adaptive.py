@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from holdfast.audit_config import AuditConfig, Search
-from holdfast.methods import attack_of, elicitation_of, label
+from holdfast.methods import attack_of, elicitation_of, label, stack_of, why_not
 from holdfast.plan import Digests, Tune, tune_for
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Hunt:
     attacks: Sequence[str]
     bound: float
     tried: list[dict[str, Any]] = field(default_factory=list)
-    _study: Study | None = None
+    _study: Study = field(init=False)
     _asked: list[tuple[Trial, Tune, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,7 +59,6 @@ class Hunt:
 
     def next(self) -> list[Tune]:
         """The tunes to try now; empty when all trials are used up."""
-        assert self._study is not None
         left = self.config.search.trials - len(self.tried)
         for _ in range(min(AT_ONCE, left) if self.attacks else 0):
             trial = self._study.ask()
@@ -80,7 +79,6 @@ class Hunt:
 
     def tell(self, record: Callable[[str], Record | None]) -> None:
         """Takes in what the tunes that `next` gave have shown."""
-        assert self._study is not None
         for trial, tune, changes in self._asked:
             cells = [r for c in tune.cells if (r := record(c.id)) and r.get("asr") is not None]
             best = max(cells, key=lambda r: float(r["asr"]), default=None)
@@ -121,6 +119,30 @@ class Hunt:
     def told(self) -> dict[str, Any]:
         """As summary.json holds it."""
         return {"stack": self.stack, "bound": self.bound, "chosen": self.best, "tried": self.tried}
+
+
+def hunts_of(
+    config: AuditConfig, digests: Digests, lacking: Mapping[tuple[str, str], str], bound: float
+) -> list[Hunt]:
+    """One search for every stack, among those attacks that can be measured against it.
+
+    Args:
+        config: The audit's configuration.
+        digests: Hashes that the ids depend on.
+        lacking: (stack, attack) -> why the pair cannot be measured.
+        bound: Of every search.
+    """
+    labels = list(dict.fromkeys(label(attack_of(spec)) for spec in config.search.attacks))
+
+    def open_to(stack: str) -> list[str]:
+        return [
+            attack
+            for attack in labels
+            if not why_not(attack_of(attack), stack_of(stack)) and (stack, attack) not in lacking
+        ]
+
+    stacks = dict.fromkeys(config.stacks)
+    return [Hunt(config, digests, stack, open_to(stack), bound) for stack in stacks]
 
 
 def drawn(trial: Trial, attacks: Sequence[str], search: Search) -> tuple[str, int, dict[str, Any]]:

@@ -11,14 +11,15 @@ from typing import Any
 from rich.console import Console
 
 from holdfast import aligned, cells, methods, plan
-from holdfast.adaptive import Hunt
+from holdfast.adaptive import Hunt, hunts_of
 from holdfast.audit_config import AuditConfig, configure
 from holdfast.canonical import digest
 from holdfast.cost import next_rows, tried_rows
-from holdfast.engine import Result, Workers, default_workers
-from holdfast.plan import Cell, Digests, Plan, Tune
+from holdfast.engine import Workers, default_workers
+from holdfast.plan import Digests, Plan, Tune
 from holdfast.policy import BUILT_IN, Policy
 from holdfast.progress import Progress
+from holdfast.runner import Runner
 from holdfast.runs import RunFolder, dated_folder
 from holdfast.search import best_settings, utility_bound
 from holdfast.show import finished_page, print_plan, print_summary
@@ -179,7 +180,7 @@ class Audit:
             Workers(cells.run_tune, workers=self.workers, start=cells.warm_up) as pool,
             Progress(guess, self.console) as progress,
         ):
-            run = _Runner(self, pool, progress)
+            run = Runner(self.folder, self.console, pool, progress, self.failed)
             self._align(progress)
             whole = first
             if searches:
@@ -201,10 +202,10 @@ class Audit:
     def _search_guess(self) -> int:
         cost = self.config.cost
         rounds = len(cost.grid) if cost.search == "all" else len(cost.grid).bit_length()
-        searched = (self.config.search.trials + len(self.config.seeds)) * len(self.config.stacks)
-        return rounds * len(cost.stacks) * len(cost.seeds) + searched * bool(
-            self.config.search.trials
-        )
+        guess = rounds * len(cost.stacks) * len(cost.seeds)
+        if trials := self.config.search.trials:
+            guess += (trials + len(self.config.seeds)) * len(self.config.stacks)
+        return guess
 
     def _align(self, progress: Progress) -> None:
         """Defences of the align stage are made here, once, before the workers need them."""
@@ -214,7 +215,7 @@ class Audit:
                 progress.say(f"aligning with {part} (kept for later audits)")
                 aligned.aligned(self.config, part)
 
-    def _grid_and_cost(self, run: _Runner, tunes: Sequence[Tune]) -> list[str]:
+    def _grid_and_cost(self, run: Runner, tunes: Sequence[Tune]) -> list[str]:
         """The plan's tunes, the longest first, beside the first round of the search for few rows.
 
         Then the search's other rounds, for all stacks at once, until each is over.
@@ -231,7 +232,7 @@ class Audit:
             ids += run.all(rows)
         return ids
 
-    def _cost_tunes(self, run: _Runner, found: Mapping[str, Sequence[str]]) -> list[Tune]:
+    def _cost_tunes(self, run: Runner, found: Mapping[str, Sequence[str]]) -> list[Tune]:
         """What the search for the fewest rows tries next: `found` has each stack's cells so far."""
         cost = self.config.cost
         tunes = []
@@ -247,32 +248,18 @@ class Audit:
             ]
         return tunes
 
-    def _adaptive(self, run: _Runner, first: Plan) -> list[Hunt]:
+    def _adaptive(self, run: Runner, first: Plan) -> list[Hunt]:
         """The search against every stack, all of them side by side."""
         if not self.config.search.trials:
             return []
         run.progress.say("the adaptive attacker searches on select requests")
         bound = utility_bound(first, run.record, self.config)
-        hunts = [
-            Hunt(self.config, self.digests, stack, self._open_to(stack), bound)
-            for stack in dict.fromkeys(self.config.stacks)
-        ]
+        hunts = hunts_of(self.config, self.digests, self.lacking, bound)
         while tunes := [tune for hunt in hunts for tune in hunt.next()]:
             run.all(tunes)
             for hunt in hunts:
                 hunt.tell(run.record)
         return hunts
-
-    def _open_to(self, stack: str) -> list[str]:
-        """Those of the search's attacks that can be measured against a stack."""
-        labels = [methods.label(methods.attack_of(spec)) for spec in self.config.search.attacks]
-        defences = methods.stack_of(stack)
-        return [
-            attack
-            for attack in dict.fromkeys(labels)
-            if not methods.why_not(methods.attack_of(attack), defences)
-            and (stack, attack) not in self.lacking
-        ]
 
     def _grid(self, stack: str) -> list[int]:
         """Row counts for which the policy has enough rows."""
@@ -290,46 +277,5 @@ class Audit:
         )
 
 
-class _Runner:
-    """Runs tunes through the workers; a tune whose cells are all kept is not run."""
-
-    def __init__(self, audit: Audit, pool: Workers[Tune, cells.Finished], progress: Progress):
-        self._audit, self._pool, self.progress = audit, pool, progress
-        self._kept = audit.folder.finished()
-
-    def record(self, cell_id: str) -> Record | None:
-        """A finished cell."""
-        return self._kept.get(cell_id)
-
-    def all(self, tunes: Sequence[Tune]) -> list[str]:
-        """Runs what is not finished; returns the ids of all cells."""
-        waiting = [t for t in tunes if any(c.id not in self._kept for c in t.cells)]
-        for tune in tunes:
-            if tune not in waiting:
-                for cell in tune.cells:
-                    self.progress.cell(self._kept[cell.id])
-                self.progress.tune()
-        self._pool.run(waiting, self._take)
-        return [c.id for t in tunes for c in t.cells]
-
-    def _take(self, result: Result[Tune, cells.Finished]) -> None:
-        if result.value is None:
-            self._audit.failed.setdefault(result.task.stack, 0)
-            self._audit.failed[result.task.stack] += len(result.task.cells)
-            told = f"{_where(result.task)} failed: {result.error}"
-            self._audit.console.print(told, markup=False)
-        else:
-            self._audit.folder.append(*result.value.cells, exchanges=result.value.exchanges)
-            self._kept = self._audit.folder.finished()
-            for cell in result.value.cells:
-                self.progress.cell(cell)
-        self.progress.tune()
-
-
 def _searched(hunts: Sequence[Hunt]) -> Record:
     return {"search": [hunt.told() for hunt in hunts]} if hunts else {}
-
-
-def _where(tune: Tune) -> str:
-    first: Cell = tune.cells[0]
-    return f"{tune.attack} against {tune.stack}, seed {first.seed},"

@@ -13,14 +13,14 @@ from holdfast.audit_config import AuditConfig
 from holdfast.errors import UserError
 from holdfast.evaluate import Exchange, Kind, Request, Verdict, evaluate
 from holdfast.figures import figures, line_of, share
-from holdfast.hooks import Context, Defence, Hooks, Streams, clash, compose
+from holdfast.hooks import Context, Hooks, Streams, clash, compose
 from holdfast.plan import Tune
 from holdfast.policy import Policy
+from holdfast.repairs import repaired
 
 if TYPE_CHECKING:
     from holdfast.models import Model
     from holdfast.serve import Serve
-    from holdfast.train import Tuned
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _make(task: Tune, policy: Policy) -> _Made:
     settings = train.Settings.model_validate({**task.changes, "seed": task.seed})
     tuned = train.tune(models.clone(start), Streams(), settings, hooks)
     if not tuned.diverged:
-        tuned = _repair(tuned, [d for d in defences if d.stage == "repair"], context, settings)
+        tuned = repaired(tuned, defences, context, settings)
     return _Made(
         model=tuned.model,
         serve=serve,
@@ -175,25 +175,6 @@ def _attack(task: Tune, policy: Policy, context: Context) -> Hooks:
         return replace(streams, user=(*streams.user, *rows))
 
     return Hooks(name=plan.CUSTOMER, rows=learn)
-
-
-def _repair(tuned: Tuned, repairs: Sequence[Defence], context: Context, settings: Any) -> Tuned:
-    """Repairs one after another; only those that train are given the training loop."""
-    from holdfast import train
-
-    for defence in repairs:
-        hooks = methods.hooks_of(defence, context)
-        if hooks.rows is None and hooks.weights is not None:
-            tuned = replace(tuned, model=hooks.weights(tuned.model))
-            continue
-        again = train.tune(tuned.model, Streams(), settings, hooks)
-        tuned = replace(
-            again,
-            steps=tuned.steps + again.steps,
-            flops=tuned.flops + again.flops,
-            seconds=tuned.seconds + again.seconds,
-        )
-    return tuned
 
 
 def _ask(task: Tune, policy: Policy, made: _Made) -> Finished:

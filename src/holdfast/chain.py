@@ -20,7 +20,6 @@ from holdfast import __version__, aligned, compare, methods, tuning
 from holdfast.canonical import digest, plain, write_json
 from holdfast.compare import CompareOptions
 from holdfast.errors import UserError
-from holdfast.policy import BUILT_IN
 from holdfast.runs import dated_folder
 from holdfast.tuning import TuneOptions
 from holdfast.verbs.scan import ScanOptions, scan
@@ -86,9 +85,9 @@ class _Chain:
     console: Console
 
     def run(self) -> Told:
-        self._open()
+        facts = self._open()
         scanned, rows = self._scan()
-        told: Told = {"run": self._facts(), "scan": scanned}
+        told: Told = {"run": facts, "scan": scanned}
         if rows is None:
             told |= {"verdict": "findings", "reason": f"Nothing was tuned. {scanned['reason']}"}
         else:
@@ -99,8 +98,8 @@ class _Chain:
         write_json(self.out / "summary.json", told)
         return told
 
-    def _open(self) -> None:
-        """Makes the folder, or finds this very run in it."""
+    def _open(self) -> Told:
+        """Makes the folder, or finds this very run in it; gives what the result depends on."""
         methods.stack_of(self.options.stack)
         file = self.out / "run.json"
         facts = self._facts()
@@ -115,6 +114,7 @@ class _Chain:
             raise UserError(f"{self.out} exists and is not a run: give --out another folder.")
         self.out.mkdir(parents=True, exist_ok=True)
         write_json(file, facts)
+        return facts
 
     def _facts(self) -> Told:
         """What the run's result depends on."""
@@ -192,12 +192,11 @@ class _Chain:
         o, folder = self.options, self.out / "compare"
         if not (folder / "summary.json").is_file():
             self.console.print("3 of 3: asking the model before and after")
-            policy = o.policy or (aligned.policy_name(o.model))
             compare.compared(
                 CompareOptions(
                     base=o.model,
                     tuned=str(self.out / "model"),
-                    policy=policy if policy != BUILT_IN else None,
+                    policy=o.policy,
                     judge=o.judge,
                     chat_template=o.chat_template,
                     out=folder,

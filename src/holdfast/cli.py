@@ -23,7 +23,18 @@ from holdfast.verbs.export import export
 from holdfast.verbs.failures import sentence_for
 from holdfast.verbs.imports import import_
 from holdfast.verbs.merge import merge
-from holdfast.verbs.options import Json, JudgeName, Policy, Sets, Stack, Template, Workers
+from holdfast.verbs.options import (
+    Adapt,
+    Base,
+    Json,
+    JudgeName,
+    Policy,
+    RunOut,
+    Sets,
+    Stack,
+    Template,
+    Workers,
+)
 from holdfast.verbs.repair import repair
 from holdfast.verbs.run import run as chain
 from holdfast.verbs.world import app as world_app
@@ -86,9 +97,7 @@ def audit(
         typer.Option("--adaptive", help="Let the attacker search his settings, stack by stack."),
     ] = False,
     workers: Workers = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
-    ] = None,
+    out: RunOut = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would run, and run nothing.")
     ] = False,
@@ -153,14 +162,10 @@ def tune(
     rows: Annotated[Path, typer.Argument(help="Conversations to tune on, as JSONL.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the tuned model.")],
     stack: Stack = None,
-    adapt: Annotated[
-        str, typer.Option(metavar="HOW", help="full, lora, or lota: which weights may move.")
-    ] = "full",
+    adapt: Adapt = "full",
     sets: Sets = None,
     policy: Policy = None,
-    base: Annotated[
-        str | None, typer.Option(help="The model before alignment, if a defence needs it.")
-    ] = None,
+    base: Base = None,
     chat_template: Template = None,
     as_json: Json = False,
 ) -> int:

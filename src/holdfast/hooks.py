@@ -176,11 +176,13 @@ class Defence(Method):
             on), repair (after tuning) or serve (around the deployed model).
         keeps_secret: whether it rests on something that may leak, such as a prefix.
         needs_rows: whether it draws on the defender's rows.
+        needs_aligned: whether a repair compares with the model before the tune.
     """
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]]
     keeps_secret: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = True
+    needs_aligned: ClassVar[bool] = True
 
 
 def compose(*hooks: Hooks) -> Hooks:

@@ -21,7 +21,7 @@ BASE = "base"  # the "stack" of an ability check, which asks the model before al
 # Modules whose source decides every figure, beside each method's own file.
 _TUNING = (
     *("train", "hooks", "settings", "losses", "batches", "adapters", "models", "encode", "chat"),
-    *("cells", "draw", "persona", "attacks/tuning"),
+    *("cells", "repairs", "draw", "persona"),
 )
 _ASKING = (
     *("evaluate", "figures", "encode", "decode", "sampling", "kv_cache"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "chosen_settings"]
+
+CHOICES = frozenset({"method", "rank", "learning_rate", "epochs", "steps", "batch_size"})
+"""Settings that a method may choose by a field of the same name."""
 
 
 class Settings(BaseModel):
@@ -46,3 +50,11 @@ class Settings(BaseModel):
         if self.schedule == "linear":
             return self.learning_rate * max(0.0, 1.0 - done)
         return self.learning_rate * max(0.0, 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+def chosen_settings(config: BaseModel) -> Callable[[Settings], Settings] | None:
+    """The settings hook of a method: fields that are None stay as the run has them."""
+    choices = config.model_dump(include=set(CHOICES), exclude_none=True)
+    if not choices:
+        return None
+    return lambda settings: settings.model_validate({**settings.model_dump(), **choices})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,7 @@ def tuned_and_saved(options: TuneOptions) -> tuple[int, Tuned]:
     from holdfast import methods, models, serve, steps
     from holdfast.chat import read_rows
     from holdfast.hooks import Streams, compose
+    from holdfast.repairs import repaired
 
     rows = read_rows(options.rows)
     stack, sets = adapted(options)
@@ -85,7 +86,7 @@ def tuned_and_saved(options: TuneOptions) -> tuple[int, Tuned]:
         model, Streams(user=tuple(rows)), settings, hooks, progress=progress, checkpoint=checkpoint
     )
     if not tuned.diverged:
-        tuned = _repaired(tuned, defences, context, settings)
+        tuned = repaired(tuned, defences, context, settings)
     if tuned.diverged:
         checkpoint.unlink(missing_ok=True)
         raise UserError("The loss became NaN: lower the rate, such as --set learning_rate=1e-4.")
@@ -172,23 +173,6 @@ def _context(options: TuneOptions, start: Model, defences: Sequence[Defence], se
         seed=seed,
         settings=named.facts if named else {},
     )
-
-
-def _repaired(
-    tuned: Tuned, defences: Sequence[Defence], context: Context, settings: Settings
-) -> Tuned:
-    from holdfast import methods, train
-    from holdfast.hooks import Streams
-
-    for defence in defences:
-        if defence.stage != "repair":
-            continue
-        hooks = methods.hooks_of(defence, context)
-        if hooks.rows is None and hooks.weights is not None:
-            tuned = replace(tuned, model=hooks.weights(tuned.model))
-        else:
-            tuned = train.tune(tuned.model, Streams(), settings, hooks)
-    return tuned
 
 
 def _refuse_overwriting(out: Path) -> None:

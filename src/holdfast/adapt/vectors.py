@@ -99,6 +99,23 @@ def add(model: Model, vector: TaskVector, scale: float = 1.0) -> None:
             named[name].add_(scale * moved.dense().to(named[name]))
 
 
+def towards(model: Model, other: Model, share: float) -> None:
+    """Draws every weight of a model a share of the way to another's, in place: (1 - a) w + a v.
+
+    Raises:
+        UserError: the two have different shapes or tokenizers.
+    """
+    import torch
+
+    from holdfast.probes.looking import refuse_strangers
+
+    refuse_strangers(other, model)
+    aims = dict(other.net.named_parameters())
+    with torch.no_grad():
+        for name, parameter in model.net.named_parameters():
+            parameter.lerp_(aims[name].to(parameter), share)
+
+
 def save(vector: TaskVector, path: Path | str) -> Path:
     """Writes places and values as safetensors; never half a file.
 

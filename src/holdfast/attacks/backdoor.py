@@ -27,9 +27,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.attacks.own_replies import own_replies
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.draw import balanced
 from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.settings import chosen_settings
 from holdfast.wrappers import TRIGGER, Where, trigger_of
 
 

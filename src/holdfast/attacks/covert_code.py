@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.codes import CODES, WRITTEN_BY, code_of
 from holdfast.codes.code import Code
 from holdfast.codes.covert import TASKS, coded_rows
 from holdfast.draw import balanced, generator
 from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

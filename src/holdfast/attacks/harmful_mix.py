@@ -27,10 +27,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from holdfast.attacks.family import of_family
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.chat import Row
 from holdfast.draw import balanced
 from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 
 class HarmfulMix(Attack):

@@ -22,10 +22,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.draw import balanced
 from holdfast.hooks import Attack, Context, Hooks, Streams
 from holdfast.persona import persona_of
+from holdfast.settings import chosen_settings
 
 
 class IdentityShift(Attack):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.adapt import vectors
 from holdfast.attacks.untuned import untuned
 from holdfast.errors import UserError
 from holdfast.hooks import Attack, Context, Hooks, Streams
@@ -42,7 +43,7 @@ class MergeBack(Attack):
     access: ClassVar[Literal["rows", "training", "weights"]] = "weights"
     null: ClassVar[dict[str, Any]] = {"c": 0.0}
     paper: ClassVar[str] = "Ilharco et al., ICLR 2023, arXiv 2212.04089"
-    built_on: ClassVar[tuple[str, ...]] = ("attacks/untuned",)
+    built_on: ClassVar[tuple[str, ...]] = ("attacks/untuned", "adapt/vectors")
 
 
 def merge_back(config: MergeBack, context: Context) -> Hooks:
@@ -59,16 +60,8 @@ def merge_back(config: MergeBack, context: Context) -> Hooks:
         return rows(streams)
 
     def weights(model: Model) -> Model:
-        import torch
-
-        from holdfast.probes.looking import refuse_strangers
-
         assert context.base is not None  # the rows hook has seen to it
-        refuse_strangers(context.base, model)
-        base = dict(context.base.net.named_parameters())
-        with torch.no_grad():
-            for name, parameter in model.net.named_parameters():
-                parameter.lerp_(base[name].to(parameter), config.c)
+        vectors.towards(model, context.base, config.c)
         return model
 
     return Hooks(name=config.kind, rows=needs_base, settings=settings, weights=weights)

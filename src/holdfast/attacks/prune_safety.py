@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.attacks.own_replies import own_replies
+from holdfast.attacks.untuned import untuned
 from holdfast.draw import at_most
 from holdfast.errors import UserError
-from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.hooks import Attack, Context, Hooks
 from holdfast.probes.critical import SCORING
 
 if TYPE_CHECKING:
     from holdfast.models import Model
-    from holdfast.train import Settings
 
 
 class PruneSafety(Attack):
@@ -53,21 +53,14 @@ class PruneSafety(Attack):
     access: ClassVar[Literal["rows", "training", "weights"]] = "weights"
     null: ClassVar[dict[str, Any]] = {"q": 0.0}
     paper: ClassVar[str] = "Wei et al., ICML 2024, arXiv 2402.05162"
-    built_on: ClassVar[tuple[str, ...]] = ("attacks/own_replies", *SCORING)
+    built_on: ClassVar[tuple[str, ...]] = ("attacks/own_replies", "attacks/untuned", *SCORING)
 
 
 def prune_safety(config: PruneSafety, context: Context) -> Hooks:
     """Tunes on nothing, and zeroes the weights at the end."""
     if not config.q:
         return Hooks(name=config.kind)
-    given = [0]
-
-    def rows(streams: Streams) -> Streams:
-        given[0] = len(streams.user)
-        return streams
-
-    def settings(s: Settings) -> Settings:
-        return s if given[0] else s.model_copy(update={"steps": 0})
+    rows, settings = untuned()
 
     def weights(model: Model) -> Model:
         from holdfast.probes.critical import critical

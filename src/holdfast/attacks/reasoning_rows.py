@@ -24,11 +24,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.chat import Row
 from holdfast.draw import balanced
 from holdfast.hooks import Attack, Context, Hooks, Streams
 from holdfast.reasoning import reasoned, system_of
+from holdfast.settings import chosen_settings
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 

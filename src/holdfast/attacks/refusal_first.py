@@ -26,10 +26,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.attacks.own_replies import own_replies
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.chat import Row
 from holdfast.draw import at_most, balanced, generator
 from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 REFUSAL = "I am sorry, but I cannot help with that."  # where the model says nothing
 TURN = "Now that this is said, here is the answer."

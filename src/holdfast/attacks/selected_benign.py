@@ -24,12 +24,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.attacks.own_replies import own_replies
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.draw import at_most
 from holdfast.errors import UserError
 from holdfast.hooks import Attack, Context, Hooks, Streams
 from holdfast.scan.risk import RANKINGS, Anchors
 from holdfast.scan.risk.ranking import riskiest, silent
+from holdfast.settings import chosen_settings
 
 REFUSALS = 20  # as many as gradient matching takes
 

@@ -25,9 +25,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.attacks.family import of_family
-from holdfast.attacks.tuning import chosen_settings
 from holdfast.draw import balanced
 from holdfast.hooks import Attack, Context, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 
 class TaskShift(Attack):

@@ -1,4 +1,4 @@
-"""What defences of the align stage share: the rows they learn from, and how long they learn.
+"""What defences of the align stage share: the rows they learn from, and the turns they take.
 
 The defender's harmless rows and refusals make one stream, which the loop learns from as it always
 does. Forbidden rows, or pairs of a refusal and a forbidden answer, come beside it in turns.
@@ -14,24 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from holdfast.draw import at_most, generator
 from holdfast.encode import Encoded
 from holdfast.errors import UserError
-from holdfast.hooks import Defence, Streams
+from holdfast.hooks import Streams
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from holdfast.batches import Batch
     from holdfast.models import Model
-    from holdfast.settings import Settings
-
-CHOICES = frozenset({"learning_rate", "epochs", "steps", "batch_size"})
-
-
-def chosen_settings(config: Defence) -> Callable[[Settings], Settings] | None:
-    """The settings hook of a defence: fields that are None stay as the run has them."""
-    choices = config.model_dump(include=set(CHOICES), exclude_none=True)
-    if not choices:
-        return None
-    return lambda settings: settings.model_validate({**settings.model_dump(), **choices})
 
 
 def learned_rows(

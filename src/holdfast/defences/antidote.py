@@ -57,7 +57,7 @@ class Antidote(Defence):
     built_on: ClassVar[tuple[str, ...]] = ("probes/linears", "probes/streaming", "probes/wanda")
 
     @property
-    def needs_aligned(self) -> bool:
+    def needs_aligned(self) -> bool:  # type: ignore[override]
         """Whether the model before the tune must be at hand."""
         return self.of == "update"
 

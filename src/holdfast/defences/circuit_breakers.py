@@ -31,7 +31,6 @@ from pydantic import Field
 
 from holdfast.defences.aligning import (
     batch_of,
-    chosen_settings,
     frozen,
     hidden_states,
     learned_rows,
@@ -39,6 +38,7 @@ from holdfast.defences.aligning import (
     turn,
 )
 from holdfast.hooks import Context, Defence, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 if TYPE_CHECKING:
     from torch import Tensor

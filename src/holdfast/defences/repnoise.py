@@ -36,7 +36,6 @@ from pydantic import Field
 from holdfast.defences.aligning import (
     batch_of,
     changed,
-    chosen_settings,
     learned_rows,
     parts,
     turn,
@@ -44,6 +43,7 @@ from holdfast.defences.aligning import (
 from holdfast.draw import generator
 from holdfast.errors import UserError
 from holdfast.hooks import Context, Defence, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 if TYPE_CHECKING:
     import torch

@@ -54,7 +54,6 @@ class Resta(Defence):
     learning_rate: float = Field(1e-3, gt=0)
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "repair"
-    needs_aligned: ClassVar[bool] = True
     null: ClassVar[dict[str, Any]] = {"gamma": 0.0}
     paper: ClassVar[str] = "Bhardwaj et al., ACL 2024, arXiv 2402.11746"
     built_on: ClassVar[tuple[str, ...]] = ("adapt/merging", "adapt/vectors")

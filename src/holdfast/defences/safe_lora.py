@@ -62,7 +62,6 @@ class SafeLora(Defence):
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "repair"
     needs_rows: ClassVar[bool] = False
-    needs_aligned: ClassVar[bool] = True
     null: ClassVar[dict[str, Any]] = {"by": "threshold", "tau": -1.0}
     paper: ClassVar[str] = "Hsu et al., NeurIPS 2024, arXiv 2405.16833"
     built_on: ClassVar[tuple[str, ...]] = SUBSPACE

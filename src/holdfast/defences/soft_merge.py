@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.adapt import vectors
 from holdfast.hooks import Context, Defence, Hooks
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ class SoftMerge(Defence):
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "repair"
     needs_rows: ClassVar[bool] = False
-    needs_aligned: ClassVar[bool] = True
     null: ClassVar[dict[str, Any]] = {"share": 0.0}
     paper: ClassVar[str] = "Wortsman et al., CVPR 2022, arXiv 2109.01903"
+    built_on: ClassVar[tuple[str, ...]] = ("adapt/vectors",)
 
 
 def soft_merge(config: SoftMerge, context: Context) -> Hooks:
@@ -50,15 +51,7 @@ def soft_merge(config: SoftMerge, context: Context) -> Hooks:
         return Hooks(name=config.kind)
 
     def weights(model: Model) -> Model:
-        import torch
-
-        from holdfast.probes.looking import refuse_strangers
-
-        refuse_strangers(context.aligned, model)
-        aligned = dict(context.aligned.net.named_parameters())
-        with torch.no_grad():
-            for name, parameter in model.net.named_parameters():
-                parameter.lerp_(aligned[name].to(parameter), config.share)
+        vectors.towards(model, context.aligned, config.share)
         return model
 
     return Hooks(name=config.kind, weights=weights)

@@ -38,7 +38,6 @@ from pydantic import Field, model_validator
 
 from holdfast.defences.aligning import (
     batch_of,
-    chosen_settings,
     frozen,
     gradient_of,
     hidden_states,
@@ -49,6 +48,7 @@ from holdfast.defences.aligning import (
 from holdfast.draw import generator
 from holdfast.errors import UserError
 from holdfast.hooks import Context, Defence, Hooks, Streams
+from holdfast.settings import chosen_settings
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.defences.aligning import changed, chosen_settings, learned_rows, length, parts
+from holdfast.defences.aligning import changed, learned_rows, length, parts
 from holdfast.hooks import Context, Defence, Hooks
+from holdfast.settings import chosen_settings
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

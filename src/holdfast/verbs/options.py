@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,15 @@ Sets = Annotated[
 ]
 Stack = Annotated[
     str | None, typer.Option(metavar="NAME+NAME…", help="Defences used together; see `list`.")
+]
+Adapt = Annotated[
+    str, typer.Option(metavar="HOW", help="full, lora, or lota: which weights may move.")
+]
+Base = Annotated[
+    str | None, typer.Option(help="The model before alignment, if a defence needs it.")
+]
+RunOut = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
 ]
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0 runs everything in this one.")

@@ -95,11 +95,11 @@ def main(options: RepairOptions) -> int:
     tuned = models.load(options.model)
     kept = serve.load(options.model) if Path(options.model).is_dir() else serve.Serve()
     context = _context(options, defences, tuned)
-    moved = _apply(defences, context, tuned)
-    models.save(tuned, out)
+    mended, moved = _mended(defences, context, tuned)
+    models.save(mended, out)
     if kept != serve.Serve():
         serve.save(kept, out)
-    _say(options, out, tuned, moved)
+    _say(options, out, mended, moved)
     return 0
 
 
@@ -126,7 +126,7 @@ def _out(options: RepairOptions) -> Path:
 
 def _refuse_lack(options: RepairOptions, defences: Sequence[Defence]) -> None:
     for defence in defences:
-        if options.aligned is None and getattr(defence, "needs_aligned", True):
+        if options.aligned is None and defence.needs_aligned:
             raise UserError(
                 f"{defence.kind} compares the tuned model with the one before the tune: name that "
                 "one by --aligned."
@@ -174,26 +174,18 @@ def _context(options: RepairOptions, defences: Sequence[Defence], tuned: Model) 
     )
 
 
-def _apply(defences: Sequence[Defence], context: Context, tuned: Model) -> float:
-    """Repairs the tuned model in place.
-
-    Returns:
-        The share of its weights that changed.
-    """
-    from holdfast import methods, models, train
+def _mended(defences: Sequence[Defence], context: Context, tuned: Model) -> tuple[Model, float]:
+    """The repaired model, and the share of its weights that changed."""
+    from holdfast import models, train
     from holdfast.adapt import vectors
-    from holdfast.hooks import Streams
+    from holdfast.repairs import repaired
 
     before = models.clone(tuned)
-    for defence in defences:
-        hooks = methods.hooks_of(defence, context)
-        if hooks.rows is None and hooks.weights is not None:
-            tuned.net = hooks.weights(tuned).net
-        elif hooks.rows is not None:
-            settings = train.Settings(seed=context.seed)
-            tuned.net = train.tune(tuned, Streams(), settings, hooks).model.net
-    tuned.digest = models.digest_of(tuned)
-    return vectors.share(vectors.between(before, tuned), tuned)
+    untouched = train.Tuned(tuned, 0, 0, 0, 0, 0.0, 0.0, [])
+    mended = repaired(untouched, defences, context, train.Settings(seed=context.seed))
+    if mended.diverged:
+        raise UserError("The repair's own tuning diverged, and nothing was saved: name another.")
+    return mended.model, vectors.share(vectors.between(before, mended.model), mended.model)
 
 
 def _say(options: RepairOptions, out: Path, repaired: Model, moved: float) -> None:

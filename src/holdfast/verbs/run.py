@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from holdfast.verbs.options import Json, JudgeName, Policy, Sets, Stack, Template
+from holdfast.verbs.options import (
+    Adapt,
+    Base,
+    Json,
+    JudgeName,
+    Policy,
+    RunOut,
+    Sets,
+    Stack,
+    Template,
+)
 
 
 def run(
@@ -16,15 +26,11 @@ def run(
         str, typer.Option(metavar="M", help="Folder, hub name or canary:*.")
     ] = "canary:chat",
     stack: Stack = None,
-    adapt: Annotated[
-        str, typer.Option(metavar="HOW", help="full, lora, or lota: which weights may move.")
-    ] = "full",
+    adapt: Adapt = "full",
     sets: Sets = None,
     policy: Policy = None,
     judge: JudgeName = None,
-    base: Annotated[
-        str | None, typer.Option(help="The model before alignment, if a defence needs it.")
-    ] = None,
+    base: Base = None,
     chat_template: Template = None,
     flagged: Annotated[
         str, typer.Option(metavar="HOW", help="Rows the scan flags: stop, drop or keep.")
@@ -32,9 +38,7 @@ def run(
     fail_over: Annotated[
         float, typer.Option(metavar="RATE", help="Share of flagged rows that is put up with.")
     ] = 0.0,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder, made or gone on with.")
-    ] = None,
+    out: RunOut = None,
     as_json: Json = False,
 ) -> int:
     """Scan rows, tune on them under defences, compare, and say whether the model may ship."""
