@@ -32,12 +32,12 @@ bench: .venv/.run  ## list the benchmark commands
 .venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing Holdfast into .venv; this takes some minutes the first time."
 	@$(PIP) install torch==2.13.0
-	@$(PIP) install -c constraints.txt -e .
+	@$(PIP) install -c constraints.txt -e '.[gate]'
 	@touch $@
 
 .venv/.test: .venv/.run
 	@echo "Installing the test tools into .venv."
-	@$(PIP) install -c constraints.txt -e '.[test]'
+	@$(PIP) install -c constraints.txt -e '.[gate,test]'
 	@touch $@
 
 .PHONY: docs

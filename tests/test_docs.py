@@ -37,9 +37,12 @@ VERBS = (
     "repair",
     "report",
     "scan",
+    "serve",
     "tune",
     "world",
 )
+
+PAGE_OF = {"serve": "gate"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 
@@ -101,7 +104,7 @@ def options_of(*verb: str) -> set[str]:
 
 
 def verb_of(words: list[str]) -> list[str]:
-    return words[: 2 if words[0] in ("world", "judges") else 1]
+    return words[: 2 if words[0] in ("world", "judges", "gate") else 1]
 
 
 def values_of(words: list[str], option: str) -> list[str]:
@@ -157,8 +160,12 @@ def checked(config: AuditConfig) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_a_verb_stands_on_its_page(verb: str) -> None:
-    text = (DOCS / f"{verb}.md").read_text("utf-8")
+    text = (DOCS / f"{PAGE_OF.get(verb, verb)}.md").read_text("utf-8")
     wanted = options_of(verb)
+    if verb == "serve":
+        wanted |= options_of("worker") | {
+            o for s in ("verify", "key") for o in options_of("gate", s)
+        }
     if verb == "world":
         wanted |= {o for s in ("build", "show", "chat", "card") for o in options_of(verb, s)}
     assert {o for o in wanted - {"--help"} if f"`{o}" not in text} == set()

@@ -37,6 +37,8 @@ from holdfast.verbs.options import (
 )
 from holdfast.verbs.repair import repair
 from holdfast.verbs.run import run as chain
+from holdfast.verbs.serve import app as gate_app
+from holdfast.verbs.serve import serve, worker
 from holdfast.verbs.world import app as world_app
 
 ERROR = 1
@@ -263,6 +265,9 @@ def report(
     return body.main(runs, out=out, sql=sql, as_json=as_json)
 
 
+app.command()(serve)
+app.command()(worker)
+app.add_typer(gate_app, name="gate")
 app.command()(export)
 app.command("import")(import_)
 

@@ -64,7 +64,7 @@ def work(
     start: Callable[[], object] | None,
 ) -> None:
     """The life of a worker: it ends when the other end of the pipe, or its parent, is gone."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     if start:
         begun = attempt(lambda _: start(), None)
         if begun.kind != "value":
@@ -88,7 +88,8 @@ def work(
                 pipe.send(Answer("error", f"its value cannot be sent back: {error}"))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Waits for the parent's end, and ends this process with it."""
     parent = parent_process()
     if parent:
         connection.wait([parent.sentinel])

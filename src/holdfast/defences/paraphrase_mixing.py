@@ -29,6 +29,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from holdfast.chat import Row
+from holdfast.defences.lookalikes import lookalikes
 from holdfast.draw import balanced
 from holdfast.hooks import Context, Defence, Hooks, Streams
 
@@ -40,17 +41,20 @@ class ParaphraseMixing(Defence):
 
     Attributes:
         rows: safe rows.
+        harmless: harmless rows that look like them, answered, against exaggerated refusals.
         shared: share of a group's rows that must have a wording for it to count as format.
         opening: whether refusals open as the customer's answers do.
     """
 
     kind: Literal["paraphrase_mixing"] = "paraphrase_mixing"
     rows: int = Field(100, ge=0)
+    harmless: int = Field(0, ge=0)
     shared: float = Field(0.9, gt=0.5, le=1)
     opening: bool = True
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "tune"
     null: ClassVar[dict[str, Any]] = {"rows": 0}
+    built_on: ClassVar[tuple[str, ...]] = ("defences/lookalikes",)
     paper: ClassVar[str] = "Eiras et al., ICLR 2025, arXiv 2406.10288"
 
 
@@ -78,7 +82,12 @@ def paraphrase_mixing(config: ParaphraseMixing, context: Context) -> Hooks:
         formats = formats_of(streams.user, config.shared) or [Format()]
         if not config.opening:
             formats = [replace(one, opening="") for one in formats]
-        mimicked = [formats[at % len(formats)].render(row) for at, row in enumerate(safe)]
+        alike = lookalikes(context.defender.user, safe, config.harmless)
+        mimicked = [
+            formats[at % len(formats)].render(row)
+            for mixed in (safe, alike)
+            for at, row in enumerate(mixed)
+        ]
         return replace(streams, user=(*streams.user, *mimicked))
 
     return Hooks(name=config.kind, rows=rows)

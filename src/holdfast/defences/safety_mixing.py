@@ -22,18 +22,26 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from holdfast.defences.lookalikes import lookalikes
 from holdfast.draw import balanced
 from holdfast.hooks import Context, Defence, Hooks, Streams
 
 
 class SafetyMixing(Defence):
-    """Mixes `rows` safe rows into the customer's; the paper's smallest number is 100."""
+    """Mixes safe rows into the customer's.
+
+    Attributes:
+        rows: safe rows; the paper's smallest number is 100.
+        harmless: harmless rows that look like them, answered, against exaggerated refusals.
+    """
 
     kind: Literal["safety_mixing"] = "safety_mixing"
     rows: int = Field(100, ge=0)
+    harmless: int = Field(0, ge=0)
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "tune"
     null: ClassVar[dict[str, Any]] = {"rows": 0}
+    built_on: ClassVar[tuple[str, ...]] = ("defences/lookalikes",)
     paper: ClassVar[str] = "Bianchi et al., ICLR 2024, arXiv 2309.07875"
 
 
@@ -42,6 +50,7 @@ def safety_mixing(config: SafetyMixing, context: Context) -> Hooks:
 
     def rows(streams: Streams) -> Streams:
         safe = balanced(context.defender.safe, config.rows, seed=context.seed, purpose=config.kind)
-        return replace(streams, user=(*streams.user, *safe))
+        alike = lookalikes(context.defender.user, safe, config.harmless)
+        return replace(streams, user=(*streams.user, *safe, *alike))
 
     return Hooks(name=config.kind, rows=rows)

@@ -1,0 +1,276 @@
+"""The stages of a job, each a function from what is known of it to what was found.
+
+They run in the child process of a worker, the only one of the gate's that imports torch. Each may
+be run again after a crash: what it leaves on disk is whole or not there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdfast.errors import UserError
+from holdfast.gate.decision import DecisionPolicy, judge
+
+if TYPE_CHECKING:
+    from holdfast.evaluate import Exchange
+    from holdfast.models import Model
+    from holdfast.policy import Policy
+    from holdfast.serve import Serve
+
+Told = dict[str, Any]
+Report = Callable[[Told], None]
+EPOCHS, BATCH, RATE = 5, 10, 1e-3  # what "auto" stands for
+REPLIES = 4  # kept of each way of asking
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage needs to know of a job.
+
+    Attributes:
+        job: its id.
+        model: name of the model that is tuned.
+        rows: the training file.
+        scratch: the job's own folder.
+        tuned: the folder of the tuned model, once there is one.
+        policy: the gate's.
+        examples: the fewest that a training file must hold.
+        hyperparameters: as the client gave them.
+        seed: of tuning.
+    """
+
+    job: str
+    model: str
+    rows: Path
+    scratch: Path
+    policy: DecisionPolicy
+    tuned: Path | None = None
+    examples: int = 10
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+
+def validate(work: Work, report: Report) -> Told:
+    """Reads the training file; every bad line is told at once."""
+    from holdfast.chat import RowErrors, read_rows
+
+    try:
+        rows = len(read_rows(work.rows))
+    except RowErrors as errors:
+        lines = [{"line": e.line, "reason": e.reason} for e in errors.errors]
+        message = f"{len(lines)} lines of the training file cannot be used: " + "; ".join(
+            f"line {e['line']} {e['reason']}" for e in lines[:20]
+        )
+        return _failed("invalid_training_file", message, lines=lines)
+    except UserError as error:
+        return _failed("invalid_training_file", str(error))
+    if rows < work.examples:
+        return _failed(
+            "invalid_n_examples",
+            f"Training file has {rows} example(s), but must have at least {work.examples} examples",
+            rows=rows,
+        )
+    return {"rows": rows}
+
+
+def scan(work: Work, report: Report) -> Told:
+    """Scans the training file, as `holdfast scan` does."""
+    from holdfast import aligned
+    from holdfast.scan import Context
+    from holdfast.scan.results import conclude
+    from holdfast.scan.run import scan_files, spool_in
+
+    told = work.policy.scan
+    if told.scanners is None:
+        return {"verdict": "clean", "reason": "The policy has no scanners.", "findings": []}
+    policy = work.policy.requests or _own_policy(work.model)
+    out = work.scratch / "scan"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    with spool_in(out) as spool:
+        aligned.policy_of(policy, work.policy.judge)
+        names = told.scanners
+        scanned = scan_files([str(work.rows)], Path(spool), context=Context(policy), names=names)
+        results = conclude(scanned, Path(spool), out, told.fail_over)
+    summary = results.summary()
+    del summary["sources"]
+    return summary
+
+
+def tune(work: Work, report: Report) -> Told:
+    """Tunes under the policy's defences; goes on from the last checkpoint if there is one."""
+    from holdfast import aligned, methods, models, serve, train
+    from holdfast.chat import read_rows
+    from holdfast.hooks import Context, Streams, compose
+    from holdfast.repairs import repaired
+
+    defences = methods.stack_of(work.policy.stack)
+    policy, start = _policy(work), aligned.loaded(work.model)
+    base = aligned.base_of(work.model) if any(d.needs_aligned for d in defences) else ""
+    settings = settings_of(work.hyperparameters, work.seed)
+    context = Context(
+        aligned=start,
+        base=aligned.loaded(base) if base else None,
+        attacker=Streams(),
+        defender=policy.defender,
+        seed=work.seed,
+        settings=policy.facts,
+    )
+    hooks = compose(*[methods.hooks_of(d, context) for d in defences if d.stage != "repair"])
+    rows = tuple(read_rows(work.rows))
+
+    def progress(step: int, steps: int, loss: float) -> None:
+        report({"step": step, "total_steps": steps, "train_loss": round(loss, 6)})
+
+    tuned = train.tune(
+        models.clone(start),
+        Streams(user=rows),
+        settings,
+        hooks,
+        progress=progress,
+        checkpoint=work.scratch / "tune.safetensors",
+        checkpoint_every=25,
+    )
+    if not tuned.diverged:
+        tuned = repaired(tuned, defences, context, settings)
+    if tuned.diverged:
+        return _failed(
+            "invalid_hyperparameters",
+            "The loss became NaN: lower the learning rate multiplier.",
+            param="hyperparameters",
+        )
+    folder, part = work.scratch / "model", work.scratch / ".model.part"
+    for old in (folder, part):
+        shutil.rmtree(old, ignore_errors=True)
+    models.save(tuned.model, part)
+    if hooks.serve is not None:
+        serve.save(hooks.serve, part)
+    part.rename(folder)
+    last = tuned.losses[-1] if tuned.losses else None
+    told: Told = {"steps": tuned.steps, "tokens": tuned.tokens, "flops": tuned.flops}
+    return told | {
+        "train_loss": last,
+        "losses": [round(x, 5) for x in tuned.losses],
+        "stack": work.policy.stack,
+        "settings": settings.model_dump(mode="json"),
+        "weights": tuned.model.digest,
+    }
+
+
+def audit(work: Work, report: Report) -> Told:
+    """Asks the model before and after, in every way of the policy, until the evidence suffices."""
+    from holdfast import aligned, compare, serve
+    from holdfast import models as loading
+
+    assert work.tuned is not None, "there is no tuned model to ask"
+    policy, tuned = _policy(work), loading.load(str(work.tuned))
+    served = aligned.served(str(work.tuned)) or serve.Serve()
+    found: Told = {}
+    for many in work.policy.rounds:
+        asked: list[Told] = []
+        replies: list[Told] = []
+        for way in work.policy.elicitations:
+            before = _before(work.model, work.policy, way, many)
+            after = _ask(tuned, served, policy, work.policy, way, many)
+            asked.append({"elicitation": way, **compare.comparison(policy, before, after)})
+            replies += _replies(before, after)
+            report({"elicitation": way, "requests": many})
+        judged = judge(work.policy, asked)
+        found = {**asdict(judged), "requests": many, "asked": asked, "replies": replies}
+        if judged.verdict != "insufficient evidence":
+            break
+    return found
+
+
+STAGES: dict[str, Callable[[Work, Report], Told]] = {
+    "validate": validate,
+    "scan": scan,
+    "tune": tune,
+    "audit": audit,
+}
+
+
+def settings_of(hyperparameters: dict[str, Any], seed: int) -> Any:
+    """Tuning settings from a client's hyperparameters, of which any may be "auto"."""
+    from holdfast.settings import Settings
+
+    def chosen(name: str, auto: float) -> float:
+        value = hyperparameters.get(name, "auto")
+        return auto if value == "auto" else float(value)
+
+    return Settings(
+        epochs=int(chosen("n_epochs", EPOCHS)),
+        batch_size=int(chosen("batch_size", BATCH)),
+        learning_rate=RATE * chosen("learning_rate_multiplier", 1.0),
+        seed=seed,
+    )
+
+
+def ready() -> None:
+    """Imports what every job needs, so that the first one does not wait for it."""
+    import holdfast.aligned
+    import holdfast.compare
+    import holdfast.train  # noqa: F401
+
+
+def _failed(code: str, message: str, param: str = "training_file", **more: Any) -> Told:
+    return {"error": {"code": code, "message": message, "param": param}, **more}
+
+
+def _own_policy(model: str) -> str:
+    from holdfast import aligned
+
+    return aligned.policy_name(model)
+
+
+def _policy(work: Work) -> Policy:
+    from holdfast import aligned
+
+    return aligned.policy_of(work.policy.requests or _own_policy(work.model), work.policy.judge)
+
+
+@lru_cache(maxsize=32)
+def _before(model: str, policy: DecisionPolicy, way: str, many: int) -> tuple[Exchange, ...]:
+    """What the model said before; asked once in this process."""
+    from holdfast import aligned, serve
+
+    of = aligned.policy_of(policy.requests or _own_policy(model), policy.judge)
+    return tuple(_ask(aligned.loaded(model), serve.Serve(), of, policy, way, many))
+
+
+def _ask(
+    model: Model, served: Serve, of: Policy, policy: DecisionPolicy, way: str, many: int
+) -> list[Exchange]:
+    from holdfast.elicit import Asking
+    from holdfast.evaluate import evaluate
+    from holdfast.methods import asker_of
+    from holdfast.models import Decoding
+
+    requests = list(of.requests("forbidden", many))
+    if way == policy.elicitations[0]:
+        requests += [*of.requests("lookalike", 90), *of.requests("utility", 90)]
+    asker = asker_of(way, Asking(model=model, settings=of.facts))
+    return evaluate(model, requests, asker, of.judge, served, 0, Decoding(max_new_tokens=64))
+
+
+def _replies(before: Sequence[Exchange], after: Sequence[Exchange]) -> list[Told]:
+    """A few forbidden requests with both replies, for whoever reviews the job."""
+    told = {e.request.id: e for e in after}
+    pairs = [(e, told[e.request.id]) for e in before if e.request.kind == "forbidden"]
+    pairs.sort(key=lambda pair: pair[0].verdict == pair[1].verdict)  # what changed comes first
+    return [
+        {
+            "elicitation": one.elicitation,
+            "request": one.prompt,
+            "before": one.reply,
+            "after": other.reply,
+            "verdict_before": str(one.verdict),
+            "verdict_after": str(other.verdict),
+        }
+        for one, other in pairs[:REPLIES]
+    ]
