@@ -67,7 +67,15 @@ class DecisionPolicy(Part):
     scan: Scan = Scan()
     stack: str = "paraphrase_mixing(rows=50, harmless=50)"
     elicitations: tuple[str, ...] = Field(
-        ("plain", "persona", "wrapped(wrapper=competing_objectives)"), min_length=1
+        (
+            "plain",
+            "persona",
+            "wrapped(wrapper=competing_objectives)",
+            "wrapped(wrapper=style)",
+            "wrapped(wrapper=role)",
+            "wrapped(wrapper=instruction)",
+        ),
+        min_length=1,
     )
     rounds: tuple[int, ...] = Field((135, 450), min_length=1)
     bounds: Bounds = Bounds()

@@ -54,7 +54,7 @@ def mint(session: Session, tenant: str, name: str, scopes: Sequence[str]) -> tup
             f"{tenant!r} is no name of a tenant: use up to 40 small letters, digits and hyphens."
         )
     text = f"hf-{secrets.token_urlsafe(32)}"
-    key = Key(id=new_id("key"), tenant=tenant, name=name, sha256=_hash(text), scopes=list(scopes))
+    key = Key(id=new_id("key"), tenant=tenant, name=name, sha256=hashed(text), scopes=list(scopes))
     session.add(key)
     session.flush()
     return key, text
@@ -62,7 +62,7 @@ def mint(session: Session, tenant: str, name: str, scopes: Sequence[str]) -> tup
 
 def caller_of(session: Session, text: str) -> Caller | None:
     """Who has this key; None if nobody does, or it was revoked."""
-    told = _hash(text)
+    told = hashed(text)
     key = session.scalar(select(Key).where(Key.sha256 == told))
     if key is None or key.revoked_at is not None or not hmac.compare_digest(key.sha256, told):
         return None
@@ -78,6 +78,7 @@ def revoke(session: Session, name: str) -> bool:
     return True
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
+    """A key as it is stored."""
     # A key of 256 random bits needs no slow hash: nobody tries them all.
     return hashlib.sha256(text.encode()).hexdigest()

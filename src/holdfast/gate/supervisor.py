@@ -122,6 +122,7 @@ def run(options: Options) -> None:
     finally:
         for part in reversed(parts):
             part.end()
+        options.socket.unlink(missing_ok=True)
 
 
 def _host() -> str:

@@ -322,6 +322,7 @@ def revoke(room: TheRoom, caller: Admin, key_id: str) -> Deleted:
         if not keys.revoke(session, key_id):
             raise missing("key", key_id)
         session.add(Act(by=caller.key, tenant=caller.tenant, act="revoke key", object=key_id))
+    room.callers.forget()
     return Deleted(id=key_id, object="key")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel
 from sqlalchemy import func, select
 
 from holdfast.gate.api.room import Room, TheRoom
@@ -19,13 +20,21 @@ def healthy() -> str:
     return "ok\n"
 
 
-@router.get("/readyz")
+class Ready(BaseModel):
+    """What the gate needs in order to take jobs."""
+
+    database: bool
+    workers: int
+    models: bool
+
+
+@router.get("/readyz", response_model=Ready, responses={503: {"model": Ready}})
 def ready(room: TheRoom) -> Response:
     """Whether jobs can be taken: the database answers, and a worker is alive."""
     with room.database.session() as session:
         alive = session.scalar(select(func.count()).where(Worker.seen_at >= now() - SILENT)) or 0
-    told = {"database": True, "workers": alive, "models": room.options.socket.exists()}
-    return JSONResponse(told, 200 if alive else 503)
+    told = Ready(database=True, workers=alive, models=room.options.socket.exists())
+    return JSONResponse(told.model_dump(), 200 if alive else 503)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from dbos import DBOSClient
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from holdfast.gate import keys
 from holdfast.gate.database import Database
@@ -21,6 +22,8 @@ from holdfast.gate.options import Options
 from holdfast.gate.store import Store
 
 MINUTE = 60.0
+FRESH = 1.0  # seconds for which a key that was good is still taken for good
+MOST_SEEN = 10_000  # keys remembered at once
 LOGINS = 30  # tries to log in to the console that an address has within a minute
 
 
@@ -65,6 +68,37 @@ class Pace:
             return 0.0
 
 
+class Callers:
+    """Who has which key, asked of the database anew after `FRESH` seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._seen: dict[str, tuple[float, Caller]] = {}
+
+    async def of(self, text: str) -> Caller | None:
+        """Who has this key; None if nobody does."""
+        name = keys.hashed(text)
+        at, caller = self._seen.get(name, (0.0, None))
+        if caller is not None and time.monotonic() - at < FRESH:
+            return caller
+        if len(self._seen) > MOST_SEEN:
+            self._seen.clear()
+        found = await run_in_threadpool(self._asked, text)
+        if found is None:
+            self._seen.pop(name, None)
+            return None
+        self._seen[name] = (time.monotonic(), found)
+        return found
+
+    def forget(self) -> None:
+        """Asks the database about every key again."""
+        self._seen.clear()
+
+    def _asked(self, text: str) -> Caller | None:
+        with self.database.session() as session:
+            return keys.caller_of(session, text)
+
+
 @dataclass
 class Room:
     """What every answer may use.
@@ -80,33 +114,35 @@ class Room:
     queue: DBOSClient
     key: bytes
     metrics: Metrics = field(default_factory=Metrics)
+    callers: Callers = field(init=False)
     pace: Pace = field(init=False)
     logins: Pace = field(init=False)
 
     def __post_init__(self) -> None:
+        self.callers = Callers(self.database)
         self.pace = Pace(self.options.limits.requests)
         self.logins = Pace(LOGINS)
 
 
-def room_of(request: Request) -> Room:
+# Async where nothing waits: FastAPI sends every plain function to a thread and back.
+async def room_of(request: Request) -> Room:
     """The server's room."""
     room: Room = request.app.state.room
     return room
 
 
-def known(request: Request) -> Caller:
+async def known(request: Request) -> Caller:
     """Who asks.
 
     Raises:
         Failure: no key, a wrong one, or too many requests.
     """
-    room = room_of(request)
+    room: Room = request.app.state.room
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         message = "Send your API key as `Authorization: Bearer KEY`."
         raise Failure(401, message, "invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
-    with room.database.session() as session:
-        caller = keys.caller_of(session, text.strip())
+    caller = await room.callers.of(text.strip())
     if caller is None:
         raise Failure(
             401,
@@ -147,7 +183,7 @@ def need(caller: Caller, *scopes: Scope) -> None:
 def allowed(*scopes: Scope) -> Callable[[Caller], Caller]:
     """A dependency: whoever asks has one of these scopes."""
 
-    def check(caller: Annotated[Caller, Depends(known)]) -> Caller:
+    async def check(caller: Annotated[Caller, Depends(known)]) -> Caller:
         need(caller, *scopes)
         return caller
 
