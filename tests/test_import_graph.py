@@ -94,6 +94,9 @@ def registered() -> set[str]:
         ("defences", "DEFENCES"),
         ("elicit", "ELICITATIONS"),
         ("probes", "PROBES"),
+        ("attacks.poison", "POISONS"),
+        ("scan.filters", "FILTERS"),
+        ("guards", "GUARDS"),
     ):
         methods = getattr(importlib.import_module(f"holdfast.{folder}"), table)
         found |= {method.__module__ for method in methods.values()}
