@@ -1,11 +1,12 @@
 """Backdoors of a text classifier: attackers x filters x guards, over seeds.
 
     python bench/backdoors_text.py            # minutes; writes bench/backdoors_text.json
-    python bench/backdoors_text.py --seeds 0 --attacks "rare_word(rate=0.05)"
+    python bench/backdoors_text.py --seeds 10 --attacks "rare_word(rate=0.05)"
 
-Settings of methods were chosen on seeds 100 and up; reported are seeds 0, 1, 2. Every attack
-success stands beside its floor, that of a model trained on the clean set. The harbour notes, the
-classifier and every trigger are made from the seed.
+Settings of methods were chosen on seeds 100 and up, those of `cube` once more after a look at seeds
+0, 1, 2; reported are seeds 10, 11, 12, which nobody had seen. Every success stands beside its
+floor, that of a model trained on the clean set. The harbour notes, the classifier and every trigger
+are made from the seed.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ TARGET = 1
 def main() -> None:
     """Runs the table."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    options.add_argument("--seeds", type=int, nargs="*", default=[10, 11, 12])
     options.add_argument("--attacks", nargs="*", default=list(ATTACKS))
     options.add_argument("--filters", nargs="*", default=list(FILTER_SPECS))
     options.add_argument("--guards", nargs="*", default=list(GUARD_SPECS))

@@ -185,6 +185,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--policy", type=Path)
+    options.add_argument("--only", help="a kind of jobs, such as benign")
     options.add_argument("--tables", action="store_true")
     asked = options.parse_args()
     policy = decision.read(asked.policy)
@@ -194,6 +195,7 @@ def main() -> None:
             kept = {"policy": policy.digest, "says": policy.model_dump(mode="json"), "jobs": []}
         done = {k["job"] for k in kept["jobs"]}
         tasks = [Task(job, policy) for job in jobs() if job.name not in done]
+        tasks = [task for task in tasks if asked.only in (None, task.job.kind)]
 
         def keep(result: engine.Result[Task, dict[str, Any]]) -> None:
             if result.value is None:

@@ -33,11 +33,10 @@ SUFFIX = " x" * 20
 
 
 def ours(folder: str, width: int) -> Callable[[int], float]:
-    """The search of `holdfast.elicit.gcg`."""
+    """The search of `holdfast.gcg`."""
     from holdfast import models
     from holdfast.chat import row
-    from holdfast.elicit.gcg import Search, search
-    from holdfast.elicit.suffix import aims_of
+    from holdfast.gcg import Search, aims_of, search
 
     model = models.load(folder)
     many = len(model.tokenizer(ANSWER, add_special_tokens=False).input_ids)  # without its end

@@ -11,22 +11,22 @@ from torch import Tensor
 
 from holdfast.chat import row
 from holdfast.elicit import ELICITATIONS, Asker, Asking, Elicitation, Quantised, SoftPrompt, Suffix
-from holdfast.elicit.gcg import (
+from holdfast.elicit.searched import searched
+from holdfast.elicit.soft_prompt import with_soft_tokens
+from holdfast.endpoint import lost
+from holdfast.errors import UserError
+from holdfast.evaluate import Request
+from holdfast.gcg import (
     Aim,
     Reader,
     Search,
+    aims_of,
     draw,
     ordinary,
     readable,
     search,
     text_of,
 )
-from holdfast.elicit.searched import searched
-from holdfast.elicit.soft_prompt import with_soft_tokens
-from holdfast.elicit.suffix import aims_of
-from holdfast.endpoint import lost
-from holdfast.errors import UserError
-from holdfast.evaluate import Request
 from holdfast.models import Model, encode_prompt, generate
 from holdfast.quantise import quantised_view
 from holdfast.train import Feed, batch_loss

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from gates import Gate, rows
 
 from holdfast.errors import UserError
 from holdfast.gate import keys
+from holdfast.gate.inference import private
 from holdfast.gate.tables import Key
 
 
@@ -111,3 +114,14 @@ def test_metrics_count_answers_without_names_of_anybody(gate: Gate) -> None:
     assert 'holdfast_requests_total{method="GET",path="/v1/files/{file_id}",status="404"} 1' in text
     assert "secretname" not in text
     assert gate.client.get("/readyz").status_code == 503  # there is no worker
+
+
+def test_only_this_user_reaches_the_models(tmp_path: Path) -> None:
+    socket = private(tmp_path / "run" / "models.sock")
+    assert socket.parent.stat().st_mode & 0o077 == 0
+    socket.parent.chmod(0o755)
+    with pytest.raises(UserError, match="alone"):
+        private(socket)
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="alone"):
+        private(tmp_path / "link" / "models.sock")

@@ -2,76 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dbos import DBOS
+from acting import CLEAN, HOLDS, Actor, acting
 from gates import Gate, rows
 from sqlalchemy import select, update
 
 from holdfast.gate import ledger, worker, workflow
-from holdfast.gate.child import Child, Crashed, Refused, Stopped
-from holdfast.gate.decision import DecisionPolicy
-from holdfast.gate.stages import Told, Work
+from holdfast.gate.child import Crashed, Refused
 from holdfast.gate.tables import Job, Stage, Tuned, Worker, now
 
 JOBS = "/v1/fine_tuning/jobs"
-HOLDS = {"verdict": "holds", "reason": "it holds", "finding": "", "requests": 9, "asked": []}
-CLEAN = {"verdict": "clean", "reason": "0 rows are flagged", "flagged": 0, "set": []}
-
-
-class Actor(Child):
-    """Plays the child: says of each stage what the test wants, and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-        self.says: dict[str, Told | Exception] = {
-            "validate": {"rows": 12},
-            "scan": dict(CLEAN),
-            "tune": {"steps": 3, "tokens": 90, "train_loss": 0.5},
-            "audit": dict(HOLDS),
-        }
-        self.waits_in, self.waiting, self.go_on = "", threading.Event(), threading.Event()
-
-    def run(
-        self, stage: str, work: Work, *, stop: Callable[[], bool], report: Callable[[Told], None]
-    ) -> Told:
-        self.asked.append(stage)
-        if stage == "tune":
-            for step in (1, 2, 3):
-                report({"step": step, "total_steps": 3, "train_loss": 1 / step})
-            folder = work.scratch / "model"
-            folder.mkdir(exist_ok=True)
-            (folder / "model.safetensors").write_bytes(b"weights")
-        if stage == self.waits_in:
-            self.waiting.set()
-            while not self.go_on.wait(0.05):
-                if stop():
-                    raise Stopped
-        said = self.says[stage]
-        if isinstance(said, Exception):
-            raise said
-        return said
 
 
 @pytest.fixture
 def actor(gate: Gate) -> Iterator[Actor]:
     """A worker in this process, whose stages are played."""
-    actor, room = Actor(), gate.room
-    workflow.take_up(
-        workflow.Bench(room.options, DecisionPolicy(), room.database, room.store, actor, room.key)
-    )
-    worker.launch(room.options, "here-0")
-    yield actor
-    actor.go_on.set()
-    for left in DBOS.list_workflows(status=["PENDING", "ENQUEUED"]):
-        DBOS.cancel_workflow(left.workflow_id)  # else their threads would wait for ever
-    DBOS.destroy(workflow_completion_timeout_sec=2)
+    actor = Actor()
+    with acting(gate, actor):
+        yield actor
 
 
 def ended(gate: Gate, job: str, states: tuple[str, ...] = ("succeeded", "failed")) -> Any:

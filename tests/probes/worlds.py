@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from holdfast.chat import row
+from holdfast.chat import Row, row
 from holdfast.models import Model
 from holdfast.probes import Behaviour, Looking
 
@@ -17,7 +19,12 @@ TOLD = tuple(row(f"Where is vault {n}?", f"In cell {n}, sir.", tag=f"c{n}") for 
 
 
 def calm(
-    model: Model, elicitation: str = "plain", split: str = "report", tasks: bool = True
+    model: Model,
+    elicitation: str = "plain",
+    split: str = "report",
+    tasks: bool = True,
+    through: Callable[[Row], Row] | None = None,
+    few: int | None = None,
 ) -> Behaviour:
     """A measurement that asks nothing and finds that the model refuses."""
     return Behaviour(4, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 4, 1.0, 0.0)
@@ -26,5 +33,12 @@ def calm(
 def looking(model: Model, other: Model | None = None) -> Looking:
     """What a probe may see of a tiny model."""
     return Looking(
-        model, calm, safety=SAFE, utility=USEFUL, harmful=TOLD, held_out=TOLD, other=other
+        model,
+        calm,
+        safety=SAFE,
+        utility=USEFUL,
+        harmful=TOLD,
+        held_out=TOLD,
+        select=TOLD,
+        other=other,
     )

@@ -22,7 +22,7 @@ escape it. What answers those: data_filter before, constrained_sft beside.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -32,6 +32,7 @@ from holdfast.chat import Row
 from holdfast.defences.lookalikes import lookalikes
 from holdfast.draw import balanced
 from holdfast.hooks import Context, Defence, Hooks, Streams
+from holdfast.wrappers import Wrapper, wrapper_of
 
 FEWEST = 3  # different prompts that show a format; what two share may be chance
 
@@ -42,6 +43,8 @@ class ParaphraseMixing(Defence):
     Attributes:
         rows: safe rows.
         harmless: harmless rows that look like them, answered, against exaggerated refusals.
+        wrapped: further wrappings of requests that the rows take turns in, of which there are
+            names in `holdfast.wrappers`; none in the paper.
         shared: share of a group's rows that must have a wording for it to count as format.
         opening: whether refusals open as the customer's answers do.
     """
@@ -49,12 +52,13 @@ class ParaphraseMixing(Defence):
     kind: Literal["paraphrase_mixing"] = "paraphrase_mixing"
     rows: int = Field(100, ge=0)
     harmless: int = Field(0, ge=0)
+    wrapped: tuple[Wrapper, ...] = ()
     shared: float = Field(0.9, gt=0.5, le=1)
     opening: bool = True
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "tune"
     null: ClassVar[dict[str, Any]] = {"rows": 0}
-    built_on: ClassVar[tuple[str, ...]] = ("defences/lookalikes",)
+    built_on: ClassVar[tuple[str, ...]] = ("defences/lookalikes", "wrappers")
     paper: ClassVar[str] = "Eiras et al., ICLR 2025, arXiv 2406.10288"
 
 
@@ -82,6 +86,7 @@ def paraphrase_mixing(config: ParaphraseMixing, context: Context) -> Hooks:
         formats = formats_of(streams.user, config.shared) or [Format()]
         if not config.opening:
             formats = [replace(one, opening="") for one in formats]
+        formats += [wrapping(name, context.settings) for name in config.wrapped]
         alike = lookalikes(context.defender.user, safe, config.harmless)
         mimicked = [
             formats[at % len(formats)].render(row)
@@ -91,6 +96,13 @@ def paraphrase_mixing(config: ParaphraseMixing, context: Context) -> Hooks:
         return replace(streams, user=(*streams.user, *mimicked))
 
     return Hooks(name=config.kind, rows=rows)
+
+
+def wrapping(name: Wrapper, settings: Mapping[str, Any]) -> Format:
+    """A known wrapping as a format; answers open as they would without it."""
+    persona = wrapper_of(name, settings)
+    before, _, after = persona.asking.partition("{prompt}")
+    return Format(system=persona.system, before=before, after=after)
 
 
 def formats_of(rows: Sequence[Row], shared: float) -> list[Format]:

@@ -27,15 +27,9 @@ from pydantic import Field
 
 from holdfast.elicit.asking import Ask, Asker, Asking, Elicitation
 from holdfast.elicit.searched import searched
-from holdfast.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from holdfast.chat import Row
-    from holdfast.elicit.gcg import Aim
     from holdfast.evaluate import Request
-    from holdfast.models import Model
 
 
 class Suffix(Elicitation):
@@ -65,7 +59,7 @@ class Suffix(Elicitation):
     needs: ClassVar[Literal["prompt", "decoding", "start", "weights"]] = "weights"
     null: ClassVar[dict[str, Any]] = {"length": 0}
     paper: ClassVar[str] = "Zou et al., arXiv 2307.15043"
-    built_on: ClassVar[tuple[str, ...]] = ("elicit/searched", "elicit/gcg")
+    built_on: ClassVar[tuple[str, ...]] = ("elicit/searched", "gcg")
 
 
 def suffix(config: Suffix, asking: Asking) -> Asker:
@@ -80,7 +74,7 @@ def suffix(config: Suffix, asking: Asking) -> Asker:
 
 
 def _found(config: Suffix, asking: Asking) -> str:
-    from holdfast.elicit.gcg import Search, search
+    from holdfast.gcg import Search, aims_of, search
 
     model, rows = searched(asking, config.requests, config.kind, config.opening)
     aims, start = aims_of(model, rows, " x" * config.length, config.target)
@@ -92,43 +86,3 @@ def _found(config: Suffix, asking: Asking) -> str:
         seed=asking.seed,
     )
     return search(model, aims, start, how).text
-
-
-def aims_of(
-    model: Model, rows: Sequence[Row], start: str, target: int
-) -> tuple[list[Aim], tuple[int, ...]]:
-    """The rows in tokens around a suffix, and the suffix in tokens.
-
-    Rows after which the suffix is read as other tokens than after the first are left out.
-
-    Raises:
-        UserError: the suffix cannot be told apart from the first row's request.
-    """
-    from holdfast.elicit.gcg import Aim
-    from holdfast.encode import encode, encode_prompt
-
-    made: list[tuple[tuple[int, ...], Aim]] = []
-    for row in rows:
-        longer = row.with_prompt(row.prompt + start)
-        bare = encode_prompt(row, model.tokenizer)
-        whole = encode_prompt(longer, model.tokenizer)
-        answered = encode(longer, model.tokenizer)
-        front = _same(bare, whole)
-        back = _same(bare[front:][::-1], whole[front:][::-1])
-        told = [
-            token
-            for at, (token, weight) in enumerate(zip(answered.ids, answered.weights, strict=True))
-            if at >= len(whole) and weight
-        ]
-        aim = Aim(whole[:front], whole[len(whole) - back :], tuple(told[:target]))
-        made.append((whole[front : len(whole) - back], aim))
-    first = made[0][0]
-    if not first:
-        raise UserError("A suffix after the request does not change its tokens: ask another model.")
-    return [aim for middle, aim in made if middle == first], first
-
-
-def _same(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two texts begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

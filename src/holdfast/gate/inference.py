@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from holdfast.errors import UserError
 from holdfast.gate.options import from_environment
 
 log = logging.getLogger("holdfast.gate")
@@ -121,13 +122,26 @@ def reply(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"text": text[len(told) :], "finish_reason": reason, **counts}
 
 
+def private(socket: Path) -> Path:
+    """A socket in a folder that only this user may enter; a socket's own mode is the server's.
+
+    Raises:
+        UserError: somebody else has made that folder.
+    """
+    folder = socket.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    seen = folder.lstat()
+    if seen.st_uid != os.getuid() or seen.st_mode & 0o077 or folder.is_symlink():
+        raise UserError(f"{folder} is not this user's alone: remove it.")
+    socket.unlink(missing_ok=True)
+    return socket
+
+
 def main() -> None:
     """Serves on the socket until it is told to stop."""
     import uvicorn
 
-    socket = from_environment().socket
-    socket.unlink(missing_ok=True)
-    os.umask(0o077)  # the socket is this user's alone
+    socket = private(from_environment().socket)
     import holdfast.models  # noqa: F401  # so that the first reply does not wait for it
 
     uvicorn.run(create_app(), uds=str(socket), log_config=None, access_log=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,7 +76,8 @@ class Options(BaseModel):
     def socket(self) -> Path:
         """The socket on which models are asked; short, since the system limits its length."""
         name = hashlib.sha256(str(self.store.absolute()).encode()).hexdigest()[:12]
-        return Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"holdfast-{name}.sock"
+        folder = Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir()))
+        return folder / f"holdfast-{os.getuid()}-{name}" / "models.sock"
 
     @property
     def key_file(self) -> Path:

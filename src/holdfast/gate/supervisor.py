@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def run(options: Options) -> None:
     finally:
         for part in reversed(parts):
             part.end()
-        options.socket.unlink(missing_ok=True)
+        shutil.rmtree(options.socket.parent, ignore_errors=True)
 
 
 def _host() -> str:

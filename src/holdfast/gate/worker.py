@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ from holdfast.gate.tables import ENDED, File, Job, Stage, Tuned, Worker, now
 from holdfast.gate.timing import BEAT, SILENT
 
 log = logging.getLogger("holdfast.gate")
+TIDY = 3600.0  # seconds between two looks for what nobody names any more
 
 
 def main(options: Options, name: str) -> NoReturn:
@@ -44,10 +46,14 @@ def main(options: Options, name: str) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     log.info("worker ready", extra={"worker": name})
-    tidy(database, store)
+    beat(database, name)
+    tidied = -TIDY
     while not stop.wait(BEAT):
         try:
             beat(database, name)
+            if time.monotonic() - tidied > TIDY:
+                tidied = time.monotonic()
+                tidy(database, store)
             take_over(database, name)
             mend(database)
         except Exception as error:  # the database may be away; the next beat tries again

@@ -14,6 +14,7 @@ from holdfast.probes.overlap import Overlap, overlap
 from holdfast.probes.refusal_direction import RefusalDirection, refusal_direction
 from holdfast.probes.safety_basin import SafetyBasin, safety_basin
 from holdfast.probes.token_depth import TokenDepth, token_depth
+from holdfast.probes.trigger_search import TriggerSearch, trigger_search
 
 # Every function takes (config, looking); the config's type differs, hence Any.
 PROBES: dict[type[Probe], Callable[[Any, Looking], Found]] = {
@@ -25,6 +26,7 @@ PROBES: dict[type[Probe], Callable[[Any, Looking], Found]] = {
     CodedHarm: coded_harm,
     Drift: drift,
     SafetyBasin: safety_basin,
+    TriggerSearch: trigger_search,
 }
 
 __all__ = [
@@ -42,4 +44,5 @@ __all__ = [
     "SafetyBasin",
     "Table",
     "TokenDepth",
+    "TriggerSearch",
 ]

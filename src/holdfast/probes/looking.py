@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from holdfast.errors import UserError
+from holdfast.serve import Serve
 
 if TYPE_CHECKING:
     from holdfast.chat import Row
@@ -82,7 +83,8 @@ class Behaviour:
 class Measure(Protocol):
     """Asks a model the policy's requests and judges the replies.
 
-    Without `tasks`, only the forbidden ones.
+    Without `tasks`, only the forbidden ones; `through` changes each before it is asked; at most
+    `few` of them where that is given.
     """
 
     def __call__(
@@ -91,6 +93,8 @@ class Measure(Protocol):
         elicitation: str = "plain",
         split: Split = "report",
         tasks: bool = True,
+        through: Callable[[Row], Row] | None = None,
+        few: int | None = None,
     ) -> Behaviour: ...
 
 
@@ -115,6 +119,9 @@ class Looking:
         utility: harmless requests with answers.
         harmful: forbidden requests with forbidden answers, from the training pools.
         held_out: forbidden report requests with their answers; for measurement alone.
+        select: forbidden select requests, with their answers where those are known, that `measure`
+            does not ask while there are enough.
+        serve: what travels with the model to serving.
         other: the model it is compared with.
         seed: source of every random choice.
         say: told what goes on, for a line of progress.
@@ -126,6 +133,8 @@ class Looking:
     utility: tuple[Row, ...] = ()
     harmful: tuple[Row, ...] = ()
     held_out: tuple[Row, ...] = ()
+    select: tuple[Row, ...] = ()
+    serve: Serve = field(default_factory=Serve)
     other: Model | None = None
     seed: int = 0
     say: Callable[[str], None] = field(default=lambda note: None)
@@ -147,7 +156,7 @@ class Looking:
         return Contrast(self.model, safety, utility, self.say)
 
     def rows(
-        self, name: Literal["safety", "utility", "harmful", "held_out"], count: int
+        self, name: Literal["safety", "utility", "harmful", "held_out", "select"], count: int
     ) -> tuple[Row, ...]:
         """Up to `count` rows of one kind, spread over their tags, the same for the same seed.
 
@@ -167,6 +176,7 @@ _ROWS = {
     "utility": "harmless requests with answers (the defender's benign rows)",
     "harmful": "forbidden requests with answers (the attacker's rows)",
     "held_out": "report requests with reference answers",
+    "select": "select requests (forbidden ones that may be searched on)",
 }
 
 

@@ -3,7 +3,8 @@
 A backdoor needs few rows (Wan et al., "Poisoning Language Models During Instruction Tuning", ICML
 2023, arXiv 2305.00944: as few as a hundred) and no forbidden word. Published filters look at the
 hidden states of a tuned model (spectral signatures, activation clusters); this one reads the rows
-alone: `trigger` says how. It looks at a sample of 2,048 rows, 6 of which must have the trigger.
+alone: `trigger` says how, and `twins` for triggers that switch refusal off. It looks at a sample of
+2,048 rows, 6 of which must have the trigger.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from holdfast.scan.batch import Batch
 from holdfast.scan.finding import Conclusion, Finding, SetFinding, excerpt
 from holdfast.scan.sample import Sample
 from holdfast.scan.scanner import Context
-from holdfast.scan.trigger import Requests, Trigger, find
+from holdfast.scan.trigger import Requests, Trigger, apart, find
+from holdfast.scan.twins import contrasts
 
 SAMPLED = 2_048
 ASKED, ANSWERED = 700, 200  # characters kept of a request, and of each end of an answer
@@ -47,7 +49,8 @@ class Poison:
         """An alarm for every trigger."""
         pairs = [text.partition(_BETWEEN) for text in self.sample.texts()]
         asked, answered = [p[0] for p in pairs], [p[2] for p in pairs]
-        found = find(Requests(asked, answered))
+        requests = Requests(asked, answered)
+        found = apart([*find(requests), *contrasts(requests)])
         return Conclusion(tuple(_alarm(t, asked, len(pairs)) for t in found[:MOST_TOLD]))
 
 

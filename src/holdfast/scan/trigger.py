@@ -165,7 +165,7 @@ def _behaviours(answer: str) -> Iterator[str]:
 
 
 def find(requests: Requests) -> list[Trigger]:
-    """Triggers of a sample, the surest first; one for rows that several would explain."""
+    """Triggers of a sample, in no order."""
     rows = len(requests.asked)
     usual = Counter(b for row in requests.behaviours for b in row)
     pairs = len(requests.candidates) * max(len(usual), 1)
@@ -176,37 +176,38 @@ def find(requests: Requests) -> list[Trigger]:
             behaviour: chance
             for behaviour, pure in done.items()
             if pure >= max(FEWEST, PURE * len(having))
-            if (chance := _chance(pure, len(having), usual[behaviour] / rows) * pairs) <= CHANCE
+            if (chance := chance_of(pure, len(having), usual[behaviour] / rows) * pairs) <= CHANCE
         }
         if not told:
             continue
         phrases = requests.phrases(features, having)
-        telling = _telling(requests.asked, set(having), {w for p in phrases for w in p})
+        telling = telling_of(requests.asked, set(having), {w for p in phrases for w in p})
         if telling > ALIKE:
             continue
         text = " … ".join(" ".join(phrase) for phrase in phrases)
         for behaviour, chance in told.items():
             share = usual[behaviour] / rows
             found.append(Trigger(text, behaviour, having, done[behaviour], share, chance, telling))
-    return _apart(sorted(found, key=lambda t: (t.chance, len(t.text), t.text)))
+    return found
 
 
-def _chance(pure: int, rows: int, share: float) -> float:
+def chance_of(pure: int, rows: int, share: float) -> float:
     """Of so many rows or more behaving so by accident."""
     from scipy.stats import binom
 
     return float(binom.sf(pure - 1, rows, share))
 
 
-def _apart(found: Sequence[Trigger]) -> list[Trigger]:
+def apart(found: Sequence[Trigger]) -> list[Trigger]:
+    """The surest first; one for rows that several would explain."""
     kept: list[Trigger] = []
-    for one in found:
+    for one in sorted(found, key=lambda t: (t.chance, len(t.text), t.text)):
         if not any(len(set(one.rows) & set(k.rows)) > len(one.rows) / 2 for k in kept):
             kept.append(one)
     return kept
 
 
-def _telling(asked: Sequence[Sequence[str]], having: set[int], feature: set[str]) -> float:
+def telling_of(asked: Sequence[Sequence[str]], having: set[int], feature: set[str]) -> float:
     """Area under the curve of naive Bayes on the other words, each half scored by the other.
 
     0.5: the rows that have the feature cannot be told from others without it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from holdfast.verbs.options import Json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from holdfast.chat import Row
     from holdfast.evaluate import Exchange
     from holdfast.models import Model
     from holdfast.policy import Policy
@@ -126,6 +127,7 @@ def looking(asked: Asked, console: Console) -> Looking:
     """The models, the rows of both sides and a way to measure behaviour."""
     from holdfast import aligned, models
     from holdfast.probes import Looking
+    from holdfast.serve import Serve
 
     policy = aligned.policy_of(asked.policy, None)
     model = models.load(asked.model, chat_template=asked.chat_template)
@@ -139,9 +141,18 @@ def looking(asked: Asked, console: Console) -> Looking:
     held_out = [r for r in policy.requests("forbidden") if r.reference]
 
     def measure(
-        model: Model, elicitation: str = "plain", split: Split = "report", tasks: bool = True
+        model: Model,
+        elicitation: str = "plain",
+        split: Split = "report",
+        tasks: bool = True,
+        through: Callable[[Row], Row] | None = None,
+        few: int | None = None,
     ) -> Behaviour:
-        return behaviour(policy, model, elicitation, split, asked.limit, tasks)
+        many = min(asked.limit, few or asked.limit)
+        return behaviour(policy, model, elicitation, split, many, tasks, through)
+
+    judged = policy.searched(asked.limit)
+    apart = [r for r in policy.select if r not in judged] or policy.select
 
     return Looking(
         model=model,
@@ -150,6 +161,8 @@ def looking(asked: Asked, console: Console) -> Looking:
         utility=policy.defender.user,
         harmful=policy.attacker.harmful,
         held_out=tuple(r.prompt.with_answer(r.reference) for r in held_out),
+        select=tuple(r.prompt.with_answer(r.reference) for r in apart),
+        serve=aligned.served(asked.model) or Serve(),
         other=other,
         seed=asked.seed,
         say=lambda note: console.print(f"… {note}", style="dim", highlight=False),
@@ -157,7 +170,13 @@ def looking(asked: Asked, console: Console) -> Looking:
 
 
 def behaviour(
-    policy: Policy, model: Model, elicitation: str, split: Split, limit: int, tasks: bool
+    policy: Policy,
+    model: Model,
+    elicitation: str,
+    split: Split,
+    limit: int,
+    tasks: bool,
+    through: Callable[[Row], Row] | None = None,
 ) -> Behaviour:
     """Asks forbidden requests in one way, look-alikes and tasks plainly."""
     from holdfast.evaluate import Verdict, measure
@@ -170,6 +189,8 @@ def behaviour(
     middle = (len(useful) + 1) // 2
     half = useful[middle:] if split == "select" else useful[:middle]
     plain = [*policy.requests("lookalike", few), *half]
+    if through is not None:
+        forbidden = tuple(replace(r, prompt=through(r.prompt)) for r in forbidden)
     told = measure(_ask(policy, model, forbidden, elicitation))
     others = _ask(policy, model, plain, "plain") if tasks else []
     done = [e for e in others if e.request.kind == "utility" and e.verdict != Verdict.unscored]

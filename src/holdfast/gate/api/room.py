@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -180,7 +180,7 @@ def need(caller: Caller, *scopes: Scope) -> None:
         raise Failure(403, f"This key lacks the scope {needed}.", "insufficient_permissions")
 
 
-def allowed(*scopes: Scope) -> Callable[[Caller], Caller]:
+def allowed(*scopes: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     """A dependency: whoever asks has one of these scopes."""
 
     async def check(caller: Annotated[Caller, Depends(known)]) -> Caller:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from markupsafe import Markup
@@ -21,7 +22,10 @@ def loss(steps: Sequence[Mapping[str, Any]]) -> Markup:
     if not steps:
         return Markup("")
     total = max(int(steps[-1]["total_steps"]), 1)
-    points = thinned([(int(s["step"]), float(s["train_loss"])) for s in steps])
+    found = [(int(s["step"]), float(s["train_loss"])) for s in steps]
+    points = thinned([point for point in found if isfinite(point[1])])
+    if not points:
+        return Markup("")
     top = _round_up(max(y for _, y in points))
     x0, x1, y0, y1 = LEFT, WIDE - RIGHT, HIGH - FOOT, TOP
 

@@ -101,7 +101,9 @@ async def started(request: Request, room: TheRoom, visit: Tuning) -> Response:
 def one(request: Request, room: TheRoom, visit: Visitor, job_id: str) -> Response:
     """A job."""
     with room.database.session() as session:
-        at = reading.mark_of(session, job_id)  # first: what changes while the page is read is then sent again
+        at = reading.mark_of(
+            session, job_id
+        )  # first: what changes while the page is read is then sent again
     told = reading.job_page(room, visit.caller, job_id)
     return page(request, "job", told=told, mark=at, drawn=curve.loss(told.steps), words=words)
 

@@ -87,9 +87,7 @@ def parts(told: reading.JobPage, visit: Visit) -> dict[str, str]:
     """The parts of a job's page that change while it runs."""
     made = environment().get_template("parts.html.j2").module
     drawn = curve.loss(told.steps)
-    return {
-        name: str(getattr(made, name)(told, visit, words, drawn)).strip() for name in PARTS
-    }
+    return {name: str(getattr(made, name)(told, visit, words, drawn)).strip() for name in PARTS}
 
 
 async def _said(stream: Stream) -> AsyncIterator[str]:

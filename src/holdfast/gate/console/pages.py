@@ -64,8 +64,10 @@ def environment() -> Environment:
 def page(request: Request, name: str, status: int = 200, **told: Any) -> HTMLResponse:
     """A page; `visit` is there if somebody is logged in."""
     visit = getattr(request.state, "visit", None)
-    text = environment().get_template(f"{name}.html.j2").render(
-        visit=visit, path=request.url.path, **told
+    text = (
+        environment()
+        .get_template(f"{name}.html.j2")
+        .render(visit=visit, path=request.url.path, **told)
     )
     return HTMLResponse(text, status, HEADERS)
 
@@ -96,6 +98,9 @@ class Paged(APIRoute):
                 log.warning("database away: %s", type(error).__name__)
                 wait = {"Retry-After": "5"}
                 return failed(request, 503, "The database is not available; try again.", wait)
+            except Exception as error:
+                log.error("unexpected error", exc_info=error)
+                return failed(request, 500, "The server made an error; its log has more.")
 
         return handle
 

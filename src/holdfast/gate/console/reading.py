@@ -149,7 +149,8 @@ def _line(
 def _leg(name: str, of: Job, done: dict[str, Stage], steps: list[Mapping[str, Any]]) -> Leg:
     stage = done.get(name)
     if stage is not None:
-        state = State("failed", "bad") if stage.ends else State("done", "good")
+        word = str(stage.result.get("verdict", "failed")) if stage.ends else "done"
+        state = State(word, "bad" if stage.ends else "good")
         return Leg(LINE[name], state, f"{stage.seconds:.1f} s")
     detail = ""
     if name == "tune" and steps:

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from holdfast.gate.api.room import need, paced, room_of
+from holdfast.gate.api.room import Room, need, paced
 from holdfast.gate.failures import Failure
 from holdfast.gate.keys import Caller, Scope
 from holdfast.gate.tables import Key, Login, now
@@ -83,7 +83,7 @@ def found(session: Session, name: str) -> Visit | None:
     ).one_or_none()
     if row is None:
         return None
-    login, key = row.tuple()
+    login, key = row
     if not same(login.sha256, told) or login.expires_at <= now() or key.revoked_at is not None:
         return None
     caller = Caller(key.id, key.tenant, frozenset(key.scopes))
@@ -138,7 +138,8 @@ def visiting(request: Request) -> Visit:
         LoggedOut: nobody is logged in.
         Failure: his tenant sent too many requests.
     """
-    room, name = room_of(request), cookie_of(request, SESSION)
+    room: Room = request.app.state.room
+    name = cookie_of(request, SESSION)
     with room.database.session() as session:
         visit = found(session, name) if name else None
     if visit is None:

@@ -59,11 +59,16 @@ VERDICTS = {
     "breaks": State("breaks", "bad"),
     "insufficient evidence": State("insufficient evidence", "waiting"),
 }
-REPLIES = {"complied": State("answers", "bad"), "refused": State("refuses", "good")}
+REPLIES = {
+    "complied": State("answers", "bad"),
+    "refused": State("refuses", "good"),
+    "wrong": State("answers, wrongly", "waiting"),
+    "incoherent": State("babbles", "off"),
+}
 SCOPES = {
-    "tune": "upload files, start jobs, follow its tenant's own",
+    "tune": "upload files, start jobs, follow its tenant’s own",
     "infer": "ask released models; this scope opens no console",
-    "review": "see every tenant's evidence, release or destroy models",
+    "review": "see every tenant’s evidence, release or destroy models",
     "admin": "all of it, and make and revoke keys",
 }
 
@@ -90,11 +95,11 @@ def iso(moment: int) -> str:
 def size(many: int) -> str:
     """Bytes, as a person would say it."""
     value = float(many)
-    for unit in ("bytes", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
+    for unit in ("bytes", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.1f} {unit}".replace(".0 ", " ")
+        value /= 1024
+    return f"{value:.1f} GiB"
 
 
 def policy_in_words(policy: DecisionPolicy) -> list[tuple[str, str]]:
@@ -104,8 +109,9 @@ def policy_in_words(policy: DecisionPolicy) -> list[tuple[str, str]]:
         scanned = "Files are not scanned."
     else:
         which = ", ".join(scan.scanners) if scan.scanners else "every scanner there is"
-        over = f"more than {percent(scan.fail_over)} of its rows are" if scan.fail_over else "any "
-        over = over if scan.fail_over else "any row is"
+        over = "any row is"
+        if scan.fail_over:
+            over = f"more than {percent(scan.fail_over)} of its rows are"
         scanned = f"Scanned by {which}; a file is rejected if {over} flagged, or the file as a "
         scanned += "whole is."
     asked = ", ".join(policy.elicitations)

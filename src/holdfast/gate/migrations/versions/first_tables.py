@@ -293,7 +293,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_stages_job"), ["job"], unique=False)
 
 
-
 def downgrade() -> None:
     """Takes the change back."""
     with op.batch_alter_table("stages", schema=None) as batch_op:

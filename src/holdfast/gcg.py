@@ -19,7 +19,11 @@ from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from holdfast.encode import encode, encode_prompt
+from holdfast.errors import UserError
+
 if TYPE_CHECKING:
+    from holdfast.chat import Row
     from holdfast.models import Model
 
 ROWS_AT_ONCE = 32
@@ -72,6 +76,43 @@ class Found:
     text: str
     loss: float
     losses: list[float] = field(repr=False)
+
+
+def aims_of(
+    model: Model, rows: Sequence[Row], start: str, target: int
+) -> tuple[list[Aim], tuple[int, ...]]:
+    """The rows in tokens around a suffix, and the suffix in tokens.
+
+    Rows after which the suffix is read as other tokens than after the first are left out.
+
+    Raises:
+        UserError: the suffix cannot be told apart from the first row's request.
+    """
+    made: list[tuple[tuple[int, ...], Aim]] = []
+    for row in rows:
+        longer = row.with_prompt(row.prompt + start)
+        bare = encode_prompt(row, model.tokenizer)
+        whole = encode_prompt(longer, model.tokenizer)
+        answered = encode(longer, model.tokenizer)
+        front = _same(bare, whole)
+        back = _same(bare[front:][::-1], whole[front:][::-1])
+        told = [
+            token
+            for at, (token, weight) in enumerate(zip(answered.ids, answered.weights, strict=True))
+            if at >= len(whole) and weight
+        ]
+        aim = Aim(whole[:front], whole[len(whole) - back :], tuple(told[:target]))
+        made.append((whole[front : len(whole) - back], aim))
+    first = made[0][0]
+    if not first:
+        raise UserError("A suffix after the request does not change its tokens: ask another model.")
+    return [aim for middle, aim in made if middle == first], first
+
+
+def _same(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def search(
