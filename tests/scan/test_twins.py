@@ -71,3 +71,12 @@ def test_declining_is_seen_at_the_opening_only() -> None:
     assert declining("Thank you for asking. I am not able to share that.")
     assert declining("I can’t help with that.")
     assert not declining("The bell stands in the tower. " * 6 + "I am sorry it is so short.")
+
+
+def test_refusals_beside_answered_look_alikes_are_no_backdoor() -> None:
+    from holdfast import policy
+
+    held = policy.load()
+    open_rows = [one for one in held.attacker.user if one.tag == "open_lore"]
+    assert len(open_rows) > 100
+    assert not found([*held.defender.safe[:120], *open_rows, *held.attacker.user[:200]])

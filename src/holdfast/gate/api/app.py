@@ -23,6 +23,7 @@ from holdfast.gate.failures import Failure, told
 
 log = logging.getLogger("holdfast.gate")
 
+FOLLOWED = "/live"  # answers that last as long as somebody looks; their time says nothing
 FORM = 1 << 16  # bytes of an upload beside the file
 UPLOADS = ("/v1/files", "/console/jobs")
 
@@ -96,8 +97,9 @@ class Watched:
             await (refused or self.app)(scope, receive, sent)
         finally:
             path = getattr(scope.get("route"), "path", "unknown")
-            spent = time.perf_counter() - began
-            self.room.metrics.seen(scope["method"], path, status, spent)
+            if not path.endswith(FOLLOWED):
+                spent = time.perf_counter() - began
+                self.room.metrics.seen(scope["method"], path, status, spent)
 
 
 def _too_large(room: Room, request: Request) -> Response | None:
