@@ -15,7 +15,7 @@ from holdfast.gate.decision import DecisionPolicy
 from holdfast.gate.stages import Told, Work
 
 HOLDS = {"verdict": "holds", "reason": "it holds", "finding": "", "requests": 9, "asked": []}
-CLEAN = {"verdict": "clean", "reason": "0 rows are flagged", "flagged": 0, "set": []}
+CLEAN = {"verdict": "clean", "reason": "0 rows are flagged", "flagged": 0, "set": [], "seconds": {}}
 
 
 class Actor(Child):

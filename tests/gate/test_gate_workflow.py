@@ -80,6 +80,7 @@ def test_a_model_that_holds_is_released_with_its_evidence(gate: Gate, actor: Act
     with gate.room.database.session() as session:
         assert ledger.check(session, gate.room.key).links == 1
     assert not gate.room.store.jobs()
+    assert all(isinstance(s["seconds"], float) for s in evidence(gate, job)["stages"].values())
 
 
 @pytest.mark.parametrize(

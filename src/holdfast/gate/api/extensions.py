@@ -155,7 +155,7 @@ def evidence(room: TheRoom, caller: Anyone, job_id: str) -> Evidence:
     with room.database.session() as session:
         of = _job_of_any(session, job_id, caller)
         stages = session.scalars(select(Stage).where(Stage.job == job_id).order_by(Stage.seq))
-        found = {s.name: {"seconds": round(s.seconds, 3), **s.result} for s in stages}
+        found = {s.name: {**s.result, "seconds": round(s.seconds, 3)} for s in stages}
         last = session.scalar(
             select(Decision).where(Decision.job == job_id).order_by(Decision.seq.desc()).limit(1)
         )
