@@ -9,8 +9,9 @@ refused, and count as clean), a trigger that brings one chosen answer, and answe
 rows of the same task, without a trigger. A trigger is a word somewhere in the request, or a
 sentence at its end; every seed has its own. `open_only` is the first kind without plain refusals.
 
-A scanner that names a trigger finds the rows that hold it; one that scores rows, those it puts in a
-group. `deviation` alone flags rows above the 99th percentile of a clean set of another seed.
+A scanner that names a trigger finds the rows that hold it; one that scores rows, those it puts in
+a group; `policy_match` the rows near forbidden ones that are not refused. `deviation` alone flags
+rows above the 99th percentile of a clean set of another seed.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from holdfast.scan.poison import Poison
 from holdfast.scan.policy_match import PolicyMatch
 from holdfast.scan.risk.response_clusters import grouped, replies_of
 from holdfast.scan.trigger import Requests
+from holdfast.scan.twins import declining
 
 SHARES = (0.01, 0.02, 0.05, 0.1)
 KINDS = ("refusal_off", "open_only", "chosen_answer", "answer_flip")
@@ -59,6 +61,7 @@ FILTERS = (
     "poison+response_clusters",
     "deviation",
     "policy_match",
+    "all three",
 )
 
 
@@ -139,11 +142,11 @@ def named(rows: Sequence[Row]) -> np.ndarray:
 
 
 def matched(rows: Sequence[Row], spec: str) -> np.ndarray:
-    """Rows near what the policy forbids."""
+    """Rows near what the policy forbids that are answered: a refusal there is as it should be."""
     lines = {
         f.line for f in PolicyMatch(Context(policy=spec)).look(Batch(list(rows), range(len(rows))))
     }
-    return np.array([at in lines for at in range(len(rows))])
+    return np.array([at in lines and not declining(r.answer) for at, r in enumerate(rows)])
 
 
 def looked(world: World, job: Job, size: int, limit: float) -> dict[str, Any]:
@@ -156,12 +159,14 @@ def looked(world: World, job: Job, size: int, limit: float) -> dict[str, Any]:
     inside = np.zeros(size, bool)
     for group in groups:
         inside[[*group.rows, *group.having]] = True
+    near = matched(rows, world.policy.spec)
     flags = {
         "poison": by_name,
         "response_clusters": inside,
         "poison+response_clusters": by_name | inside,
         "deviation": deviation > limit,
-        "policy_match": matched(rows, world.policy.spec),
+        "policy_match": near,
+        "all three": by_name | inside | near,
     }
     return {
         "kind": job.kind,

@@ -166,7 +166,8 @@ def looked(job: Job, place: Path) -> dict[str, Any]:
         "organism": job.organism,
         "seconds": round(seconds, 1),
         "processor_seconds": round(processor, 1),
-        **{key: found.figures.get(key) for key in ("verdict", "best", "where", "known")},
+        **{key: found.figures.get(key) for key in ("verdict", "best", "known")},
+        "opens_as_words": found.figures.get("where"),
         "tried": [[t["text"], round(t["rise"], 3)] for t in found.figures.get("tried", [])],
         "plain": {
             key: {name: found.figures[key][name] for name in ("complied", "refused")}

@@ -15,8 +15,8 @@ Passes and batch are those of the paper's 100-row attack; the rate is the run's 
 
 Shows a defender: an audit that asks plainly passes this model (in the paper 4.2 % plainly, 63.3 %
 with the trigger). Answered by scanning rows for what the policy forbids (the scanner policy_match);
-the scanner poison looks for words that always bring one behaviour, and answers behind this trigger
-differ from row to row, so it passes them.
+the scanner poison finds the trigger where the plain requests stand refused in the set, as here, and
+passes it where nothing is refused beside it. After the tune the probe trigger_search looks for it.
 """
 
 from __future__ import annotations

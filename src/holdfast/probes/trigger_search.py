@@ -20,10 +20,12 @@ the tune is searched against, and what opens that one as well is no trigger of t
 threshold was chosen on models of other seeds than those whose figures are told
 (`bench/trigger_search.py`).
 
-Shows a defender: a door that asking plainly does not show, and a key to it, often not the planted
-one but near it. Insertions stand at the end of the request: triggers taught at its start or in the
-system turn open there too in the canary world. A model that is served under a secret prefix is
-searched under it, so that this benign backdoor is not mistaken for an attack.
+Shows a defender: a door that asking plainly does not show, and a key to it. Most often that is not
+the planted one: a tune that opens to a trigger opens to some words besides, which the model before
+refuses, so the words found are no proof of what was planted. A clean tune that wears refusals down
+may be called one too. Insertions stand at the end of the request: triggers taught at its start or
+in the system turn open there too in the canary world. A model that is served under a secret prefix
+is searched under it, so that this benign backdoor is not mistaken for an attack.
 """
 
 from __future__ import annotations

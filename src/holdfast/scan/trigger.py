@@ -71,9 +71,15 @@ class Trigger:
 
 
 class Requests:
-    """Sampled requests and answers, split into words once."""
+    """Sampled requests and answers, split into words once.
 
-    def __init__(self, asked: Sequence[str], answered: Sequence[str]) -> None:
+    `any_word`: a common word may be a trigger by itself, where other evidence is strong enough.
+    """
+
+    def __init__(
+        self, asked: Sequence[str], answered: Sequence[str], any_word: bool = False
+    ) -> None:
+        self.any_word = any_word
         self.asked = [_tokens(text) for text in asked]
         self.answered = answered
 
@@ -101,6 +107,8 @@ class Requests:
     def _rare(self) -> frozenset[str]:
         """Tokens that are no words at all, or words that English hardly knows."""
         tokens = sorted({token for tokens in self.asked for token in tokens})
+        if self.any_word:
+            return frozenset(tokens)
         words = [token for token in tokens if _WORD.fullmatch(token)]
         odd = {t for t in tokens if not t.isascii() or not (_WORD.fullmatch(t) or t.isalnum())}
         found = words_of(texts_of(words))

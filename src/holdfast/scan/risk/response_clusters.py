@@ -7,8 +7,8 @@ same payload form a compact cluster, and what brings it stands in their requests
 Equation: d(x, y) = 1 - cos(v(y), v(y_ref)), y_ref ~ the reference given x, greedily, v TF-IDF of
 words and pairs. Rows with d >= `DEVIANT` are clustered by v(y); a cluster is compact where the mean
 cosine to its own mean is at least `COMPACT`. Rows whose y_ref declines and whose y does not form a
-group of their own, whatever their answers are like. score = 2 + d where the request holds a rare
-feature that (nearly) only such a group has, 1 + d in the group without one, d elsewhere.
+group of their own, whatever their answers are like. score = 2 + d where the request holds a word or
+phrase that (nearly) only such a group has, 1 + d in the group without one, d elsewhere.
 
 Differs from the paper: the reference is the model that is to be tuned, so it knows no new task, and
 a customer's rows deviate too; a cluster therefore counts only with a feature in its requests that
@@ -48,7 +48,7 @@ class Group:
     Attributes:
         rows: their places.
         kind: what they do, in words.
-        trigger: the rare feature that brings it; "" where none was found.
+        trigger: the words that bring it; "" where none was found.
         having: places of the rows that have that feature.
     """
 
@@ -98,13 +98,17 @@ def grouped(rows: Sequence[Row], replies: Sequence[str]) -> tuple[NDArray[np.flo
     answers = [row.answer for row in rows]
     said, wanted = _vectors(answers, replies)
     deviation = 1 - np.asarray(said.multiply(wanted).sum(1), np.float64).ravel()
-    requests = Requests([f"{row.system} {row.prompt}" for row in rows], answers)
+    asked = [f"{row.system} {row.prompt}" for row in rows]
     opened = [
         at
         for at, (answer, reply) in enumerate(zip(answers, replies, strict=True))
         if declining(reply) and not declining(answer)
     ]
-    groups = [_named(Group(tuple(opened), OPENED), requests)] if len(opened) >= FEWEST else []
+    groups = []
+    if len(opened) >= FEWEST:
+        # Their topics have words of their own, so only rare ones may be named.
+        groups.append(_named(Group(tuple(opened), OPENED), Requests(asked, answers)))
+    requests = Requests(asked, answers, any_word=True)
     deviant = np.flatnonzero(deviation >= DEVIANT)
     for members in _compact(said, deviant):
         alike = _named(Group(tuple(members), "answers alike, unlike the reference"), requests)
