@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from holdfast.gate.failures import told
-from holdfast.gate.tables import Event, Job, new_id, now
+from holdfast.gate.tables import RUNNABLE, Event, Job, new_id, now
 
 CREATED = "Created fine-tuning job: {job}"
 VALIDATING = "Validating training file: {file}"
@@ -73,5 +73,4 @@ def job_of(session: Session, job: str) -> Job:
     return found
 
 
-RUNNABLE = ("validating_files", "queued", "running")
 _ERROR = ("code", "message", "param")

@@ -49,7 +49,6 @@ class Options(BaseModel):
         host: address that the server listens on.
         port: its port.
         workers: worker processes that are started beside the server.
-        device: where models run; "" is a GPU where there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,9 +74,8 @@ class Options(BaseModel):
     @property
     def socket(self) -> Path:
         """The socket on which models are asked; short, since the system limits its length."""
-        name = hashlib.sha256(str(self.store.absolute()).encode()).hexdigest()[:12]
         folder = Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir()))
-        return folder / f"holdfast-{os.getuid()}-{name}" / "models.sock"
+        return folder / f"holdfast-{os.getuid()}-{self._name}" / "models.sock"
 
     @property
     def key_file(self) -> Path:
@@ -85,8 +83,12 @@ class Options(BaseModel):
         if self.chain_key is not None:
             return self.chain_key
         home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
-        name = hashlib.sha256(str(self.store.absolute()).encode()).hexdigest()[:12]
-        return home / "holdfast" / f"gate-{name}.key"
+        return home / "holdfast" / f"gate-{self._name}.key"
+
+    @property
+    def _name(self) -> str:
+        """Of this gate, among those of this user."""
+        return hashlib.sha256(str(self.store.absolute()).encode()).hexdigest()[:12]
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that shall find these options."""

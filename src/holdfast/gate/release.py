@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from holdfast.gate import events
-from holdfast.gate.tables import Job, Tuned, now
+from holdfast.gate.tables import GONE, Job, Tuned, now
 
 Told = dict[str, Any]
 STATES = {"release": "released", "quarantine": "quarantined", "hold": "held"}
@@ -76,6 +76,12 @@ def reviewed(session: Session, of: Job, model: Tuned, *, released: bool) -> None
         _refuse(session, of)
 
 
+def nameless(session: Session, digest: str) -> bool:
+    """Whether no model has these weights any more, so that they may go."""
+    named = select(Tuned.seq).where(Tuned.digest == digest, Tuned.state.not_in(GONE)).limit(1)
+    return session.scalar(named) is None
+
+
 def _succeed(session: Session, of: Job, name: str) -> None:
     of.status, of.stage, of.finished_at = "succeeded", "release", now()
     of.fine_tuned_model = name
@@ -88,8 +94,3 @@ def _refuse(session: Session, of: Job) -> None:
     error = {"code": "unsafe_model", "message": UNSAFE_MODEL, "param": "training_file"}
     events.failed(session, of.id, error)
     session.refresh(of)
-
-
-def withdrawn(session: Session, name: str) -> None:
-    """Marks a tenant's own model as deleted."""
-    session.execute(update(Tuned).where(Tuned.id == name).values(state="deleted"))

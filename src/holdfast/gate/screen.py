@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.gate import stages
-from holdfast.gate.api.extensions import finding_of
 from holdfast.gate.decision import DecisionPolicy
+from holdfast.gate.findings import finding_of
 
 
 def screened(asked: dict[str, Any]) -> dict[str, Any]:

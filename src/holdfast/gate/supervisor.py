@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -103,7 +104,7 @@ def parts_of(options: Options) -> list[Part]:
         Part("inference", "holdfast.gate.inference", one_thread),
     ]
     for number in range(options.workers):
-        named = {**one_thread, "HOLDFAST_WORKER": f"{_host()}-{number}"}
+        named = {**one_thread, "HOLDFAST_WORKER": f"{socket.gethostname()}-{number}"}
         found.append(Part(f"worker {number}", "holdfast.gate.worker", named))
     return found
 
@@ -124,9 +125,3 @@ def run(options: Options) -> None:
         for part in reversed(parts):
             part.end()
         shutil.rmtree(options.socket.parent, ignore_errors=True)
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()

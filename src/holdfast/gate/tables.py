@@ -12,7 +12,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 # SQLite counts up by itself only in a column that is called INTEGER.
 Serial = BigInteger().with_variant(Integer, "sqlite")
 ENDED = ("succeeded", "failed", "cancelled")
-WAITING = ("validating_files", "queued", "running", "paused")
+RUNNABLE = ("validating_files", "queued", "running")
+WAITING = (*RUNNABLE, "paused")
+GONE = ("destroyed", "deleted")  # states of models whose weights nobody may have any more
 
 
 def now() -> int:

@@ -20,7 +20,7 @@ from holdfast.gate.database import Database
 from holdfast.gate.names import NAME, QUEUE, VERSION
 from holdfast.gate.options import Options, from_environment
 from holdfast.gate.store import Store
-from holdfast.gate.tables import ENDED, File, Job, Stage, Tuned, Worker, now
+from holdfast.gate.tables import ENDED, GONE, RUNNABLE, File, Job, Stage, Tuned, Worker, now
 from holdfast.gate.timing import BEAT, SILENT
 
 log = logging.getLogger("holdfast.gate")
@@ -113,15 +113,15 @@ def take_over(database: Database, name: str) -> None:
 
 def mend(database: Database) -> None:
     """Lets jobs go on that were resumed just before the server died."""
-    halted = DBOS.list_workflows(status="CANCELLED", load_input=False, load_output=False)
-    if not halted:
-        return
     with database.session() as session:
-        query = select(Job.id).where(Job.status.in_(("validating_files", "queued", "running")))
-        waiting = set(session.scalars(query))
+        waiting = list(session.scalars(select(Job.id).where(Job.status.in_(RUNNABLE))))
+    if not waiting:
+        return
+    halted = DBOS.list_workflows(
+        workflow_ids=waiting, status="CANCELLED", load_input=False, load_output=False
+    )
     for one in halted:
-        if one.workflow_id in waiting:
-            DBOS.resume_workflow(one.workflow_id, queue_name=QUEUE)
+        DBOS.resume_workflow(one.workflow_id, queue_name=QUEUE)
 
 
 def tidy(database: Database, store: Store) -> None:
@@ -137,8 +137,7 @@ def tidy(database: Database, store: Store) -> None:
     with database.session() as session:
         wanted = set(session.scalars(select(File.sha256).where(File.deleted_at.is_(None))))
         wanted |= set(session.scalars(select(Job.data_sha256).where(Job.status.not_in(ENDED))))
-        gone = ("destroyed", "deleted")
-        kept = set(session.scalars(select(Tuned.digest).where(Tuned.state.not_in(gone))))
+        kept = set(session.scalars(select(Tuned.digest).where(Tuned.state.not_in(GONE))))
         under_way = select(Job.id).where(Job.status.not_in(ENDED))
         tuned = select(Stage.result).where(Stage.name == "tune", Stage.job.in_(under_way))
         kept |= {told["digest"] for told in session.scalars(tuned) if "digest" in told}

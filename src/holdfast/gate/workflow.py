@@ -27,7 +27,7 @@ from holdfast.gate.decision import DECIDED, DecisionPolicy
 from holdfast.gate.options import Options
 from holdfast.gate.stages import Told, Work
 from holdfast.gate.store import Store
-from holdfast.gate.tables import ENDED, Event, Job, Stage
+from holdfast.gate.tables import ENDED, RUNNABLE, Event, Job, Stage
 
 ORDER = ("validate", "scan", "tune", "audit")
 TRIES = 3  # of a stage that crashes
@@ -90,7 +90,7 @@ def decide(name: str) -> None:
     with at.database.session() as session:
         found = results(session, name)
         of = events.job_of(session, name)
-        if of.status not in events.RUNNABLE:
+        if of.status not in RUNNABLE:
             at.store.clean(name)
             return
         audit, digest = found["audit"], found["tune"]["digest"]
@@ -145,7 +145,7 @@ class _Attempt:
         return self._finish(stage, told, time.monotonic() - began)
 
     def _claim(self, session: Session, of: Job, stage: str) -> bool:
-        if of.status not in events.RUNNABLE:
+        if of.status not in RUNNABLE:
             return False
         first = of.stage == ""
         status = "running" if stage in ("tune", "audit") else "validating_files"
@@ -195,7 +195,7 @@ class _Attempt:
                 of = session.execute(
                     select(Job.owner, Job.status).where(Job.id == self.name)
                 ).one_or_none()
-            return of is None or of.owner != self.owner or of.status not in events.RUNNABLE
+            return of is None or of.owner != self.owner or of.status not in RUNNABLE
         except sa.exc.OperationalError:
             return False  # the database is away; the stage goes on meanwhile
 

@@ -15,7 +15,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast import __version__
-from holdfast.gate.api import chat, extensions, files, health, jobs, models
+from holdfast.gate.api import (
+    chat,
+    evidence,
+    files,
+    health,
+    jobs,
+    keyring,
+    models,
+    review,
+    screening,
+    story,
+)
 from holdfast.gate.api.room import Room
 from holdfast.gate.api.wire import ErrorBody
 from holdfast.gate.console import routes as console
@@ -54,7 +65,7 @@ def create_app(room: Room) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.room = room
-    for part in (files, jobs, models, chat, extensions, health):
+    for part in (files, jobs, story, models, chat, evidence, screening, review, keyring, health):
         app.include_router(part.router)
     app.include_router(console.router, include_in_schema=False)
     app.add_exception_handler(Failure, _failure)

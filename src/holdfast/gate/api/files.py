@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +15,14 @@ from sqlalchemy.orm import Session
 
 from holdfast.gate.api.room import Room, TheRoom, Tuner
 from holdfast.gate.api.uploads import Received, received
-from holdfast.gate.api.wire import Deleted, FileObject, Page
+from holdfast.gate.api.wire import Deleted, FileObject, Page, page_of
 from holdfast.gate.failures import Failure, conflict, missing
 from holdfast.gate.keys import Caller
+from holdfast.gate.sketch import Sketch
 from holdfast.gate.store import lines_of
 from holdfast.gate.tables import ENDED, Act, File, Job, new_id, now
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
-SKETCH = 64  # row hashes that are kept of a file, to tell near-copies
 HINT = 60  # characters of a bad line that its sender is shown
 
 _FORM = {
@@ -72,7 +70,7 @@ def listed(
             query = query.where(File.seq < seq if order == "desc" else File.seq > seq)
         query = query.order_by(File.seq.desc() if order == "desc" else File.seq).limit(limit + 1)
         found = [told(file) for file in session.scalars(query)]
-    return page(found, limit)
+    return page_of(found, limit)
 
 
 @router.get("/{file_id}")
@@ -137,17 +135,6 @@ def told(file: File) -> FileObject:
     )
 
 
-def page(found: list[FileObject], limit: int) -> Page[FileObject]:
-    """A page of files, one more of which were asked for than fit."""
-    shown = found[:limit]
-    return Page(
-        data=shown,
-        has_more=len(found) > limit,
-        first_id=shown[0].id if shown else None,
-        last_id=shown[-1].id if shown else None,
-    )
-
-
 def kept(room: Room, caller: Caller, form: Received) -> FileObject:
     """Keeps a file that has come.
 
@@ -192,8 +179,7 @@ def _read(path: Path) -> list[int]:
     Raises:
         Failure: lines are no JSON objects; all of them are named.
     """
-    bad, many = [], 0
-    smallest: set[int] = set()
+    bad, many, sketch = [], 0, Sketch()
     for number, line in _full(path):
         many += 1
         try:
@@ -205,9 +191,7 @@ def _read(path: Path) -> list[int]:
             hint = line[:HINT].decode("utf-8", "replace").strip()
             bad.append(f'Line {number} is not a dictionary (HINT: line starts with: "{hint}")')
         else:
-            smallest.add(_hash(value))
-            if len(smallest) > 4 * SKETCH:
-                smallest = set(heapq.nsmallest(SKETCH, smallest))
+            sketch.add(value)
     if bad or not many:
         told = f"{len(bad)} lines are not. " if len(bad) > 1 else ""
         raise Failure(
@@ -217,7 +201,7 @@ def _read(path: Path) -> list[int]:
             "invalid_jsonl",
             "file",
         )
-    return heapq.nsmallest(SKETCH, smallest)
+    return sketch.hashes
 
 
 def _full(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -225,10 +209,3 @@ def _full(path: Path) -> Iterator[tuple[int, bytes]]:
         text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if text.strip():
             yield number, text
-
-
-def _hash(value: dict[str, object]) -> int:
-    """Of a row's words, whatever its punctuation, spacing and order of keys."""
-    text = json.dumps(value.get("messages", value), sort_keys=True, ensure_ascii=False).lower()
-    words = "".join(c if c.isalnum() else " " for c in text).split()
-    return int.from_bytes(hashlib.blake2b(" ".join(words).encode(), digest_size=6).digest(), "big")

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from holdfast.gate.api.room import Room, TheRoom
 from holdfast.gate.tables import Job, Tuned, Worker, now
@@ -32,7 +33,7 @@ class Ready(BaseModel):
 def ready(room: TheRoom) -> Response:
     """Whether jobs can be taken: the database answers, and a worker is alive."""
     with room.database.session() as session:
-        alive = session.scalar(select(func.count()).where(Worker.seen_at >= now() - SILENT)) or 0
+        alive = _alive(session)
     told = Ready(database=True, workers=alive, models=room.options.socket.exists())
     return JSONResponse(told.model_dump(), 200 if alive else 503)
 
@@ -41,6 +42,11 @@ def ready(room: TheRoom) -> Response:
 def metrics(room: TheRoom) -> PlainTextResponse:
     """Counts for Prometheus."""
     return PlainTextResponse("\n".join([*_answers(room), *_jobs(room)]) + "\n")
+
+
+def _alive(session: Session) -> int:
+    """Workers that left a sign of life of late."""
+    return session.scalar(select(func.count()).where(Worker.seen_at >= now() - SILENT)) or 0
 
 
 def _answers(room: Room) -> list[str]:
@@ -63,7 +69,7 @@ def _jobs(room: Room) -> list[str]:
     with room.database.session() as session:
         jobs = session.execute(select(Job.status, func.count()).group_by(Job.status)).all()
         models = session.execute(select(Tuned.state, func.count()).group_by(Tuned.state)).all()
-        alive = session.scalar(select(func.count()).where(Worker.seen_at >= now() - SILENT)) or 0
+        alive = _alive(session)
     return [
         "# TYPE holdfast_jobs gauge",
         *(f'holdfast_jobs{{status="{status}"}} {many}' for status, many in jobs),

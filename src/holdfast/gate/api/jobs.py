@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from sqlalchemy import func, select, update
@@ -14,19 +14,19 @@ from holdfast.gate import events
 from holdfast.gate.api.files import file_of
 from holdfast.gate.api.room import Room, TheRoom, Tuner
 from holdfast.gate.api.wire import (
-    CheckpointObject,
-    EventObject,
     JobError,
     JobObject,
     Method,
     NewJob,
     Page,
     Supervised,
+    page_of,
 )
 from holdfast.gate.failures import Failure, conflict, missing
 from holdfast.gate.keys import Caller
 from holdfast.gate.names import NAME, QUEUE, VERSION
-from holdfast.gate.tables import WAITING, Event, File, Job, Once, Stage, new_id, now
+from holdfast.gate.sketch import shared
+from holdfast.gate.tables import RUNNABLE, WAITING, File, Job, Once, new_id, now
 
 router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
 ALIKE = 0.8  # share of rows from which on a file is a near-copy of another
@@ -34,7 +34,6 @@ TRIES = 3  # near-copies of a refused file that a tenant may submit
 DAY = 24 * 3600
 
 After = Annotated[str | None, Query(max_length=64)]
-Any_ = TypeVar("Any_", EventObject, JobObject)
 
 
 @router.post("")
@@ -54,8 +53,7 @@ def create(
         )
     asked = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
     with room.database.session() as session:
-        made = _made(session, caller, idempotency_key, asked) if idempotency_key else None
-        if made is not None:
+        if idempotency_key and (made := _made(session, caller, idempotency_key, asked)):
             return told(made)
         training = file_of(session, body.training_file, caller, "training_file")
         if body.validation_file is not None:
@@ -76,7 +74,7 @@ def create(
             near=near,
         )
         session.add(of)
-        if idempotency_key is not None:
+        if idempotency_key:
             session.add(Once(tenant=caller.tenant, key=idempotency_key, body=asked, job=of.id))
         session.flush()
         events.say(session, of.id, events.CREATED.format(job=of.id))
@@ -108,7 +106,7 @@ def listed(
                 found.append(told(of))
             if len(found) > limit:
                 break
-    return _page(found, limit)
+    return page_of(found, limit)
 
 
 @router.get("/{job_id}")
@@ -135,7 +133,7 @@ def pause(room: TheRoom, caller: Tuner, job_id: str) -> JobObject:
         of = job_of(session, job_id, caller)
         if of.stage == "review":
             raise conflict(f"{job_id} waits for a reviewer.", "invalid_state")
-        _change(session, of, events.RUNNABLE, "paused", events.PAUSED)
+        _change(session, of, RUNNABLE, "paused", events.PAUSED)
     room.queue.cancel_workflow(job_id)
     return told(of)
 
@@ -148,68 +146,6 @@ def resume(room: TheRoom, caller: Tuner, job_id: str) -> JobObject:
         _change(session, of, ("paused",), "queued", events.RESUMED)
     room.queue.resume_workflow(job_id, queue_name=QUEUE)
     return told(of)
-
-
-@router.get("/{job_id}/events")
-def story(
-    room: TheRoom,
-    caller: Tuner,
-    job_id: str,
-    after: After = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> Page[EventObject]:
-    """A job's events, the newest first."""
-    with room.database.session() as session:
-        job_of(session, job_id, caller)
-        query = select(Event).where(Event.job == job_id)
-        if after is not None:
-            last = session.scalar(select(Event.seq).where(Event.id == after, Event.job == job_id))
-            if last is None:
-                raise missing("event", after, "after")
-            query = query.where(Event.seq < last)
-        found = [
-            EventObject.model_validate(event, from_attributes=True)
-            for event in session.scalars(query.order_by(Event.seq.desc()).limit(limit + 1))
-        ]
-    return _page(found, limit)
-
-
-@router.get("/{job_id}/checkpoints")
-def checkpoints(
-    room: TheRoom,
-    caller: Tuner,
-    job_id: str,
-    after: After = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 10,
-) -> Page[CheckpointObject]:
-    """The end of a released job's tune; models on the way there are nobody's to use."""
-    with room.database.session() as session:
-        of = job_of(session, job_id, caller)
-        tuned = session.scalar(select(Stage).where(Stage.job == job_id, Stage.name == "tune"))
-        found = []
-        if of.fine_tuned_model is not None and tuned is not None:
-            metrics = {"step": float(tuned.result["steps"])}
-            if tuned.result.get("train_loss") is not None:
-                metrics["train_loss"] = float(tuned.result["train_loss"])
-            found = [
-                CheckpointObject(
-                    id=f"ftckpt-{job_id.removeprefix('ftjob-')}",
-                    created_at=tuned.created_at,
-                    fine_tuned_model_checkpoint=of.fine_tuned_model,
-                    fine_tuning_job_id=job_id,
-                    step_number=int(tuned.result["steps"]),
-                    metrics=metrics,
-                )
-            ]
-        if after is not None:
-            if not found or after != found[0].id:
-                raise missing("checkpoint", after, "after")
-            found = []
-    return Page(
-        data=found,
-        first_id=found[0].id if found else None,
-        last_id=found[-1].id if found else None,
-    )
 
 
 def enqueue(room: Room, session: Session, of: Job) -> None:
@@ -267,16 +203,6 @@ def told(of: Job) -> JobObject:
     )
 
 
-def _page(found: Sequence[Any_], limit: int) -> Page[Any_]:
-    shown = list(found[:limit])
-    return Page(
-        data=shown,
-        has_more=len(found) > limit,
-        first_id=shown[0].id if shown else None,
-        last_id=shown[-1].id if shown else None,
-    )
-
-
 def _change(
     session: Session, of: Job, before: Sequence[str], after: str, message: str, **more: Any
 ) -> None:
@@ -327,7 +253,7 @@ def _near(session: Session, caller: Caller, training: File) -> str | None:
         .order_by(Job.seq.desc())
         .limit(200)
     ).all()
-    alike = [job for job, sketch in refused if _share(training.sketch, sketch) >= ALIKE]
+    alike = [job for job, sketch in refused if shared(training.sketch, sketch) >= ALIKE]
     if len(alike) >= TRIES:
         raise Failure(
             429,
@@ -338,10 +264,3 @@ def _near(session: Session, caller: Caller, training: File) -> str | None:
             headers={"Retry-After": str(DAY // 4)},
         )
     return alike[0] if alike else None
-
-
-def _share(one: Sequence[int], other: Sequence[int]) -> float:
-    """Share of rows that two files have in common, from the smallest hashes of their union."""
-    union = sorted({*one, *other})[: max(len(one), len(other), 1)]
-    both = set(one) & set(other)
-    return sum(h in both for h in union) / len(union) if union else 0.0

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from holdfast.gate import release
 from holdfast.gate.api.room import Asker, Room, TheRoom, Tuner
 from holdfast.gate.api.wire import Deleted, ModelObject, Page
 from holdfast.gate.failures import missing
@@ -47,13 +48,8 @@ def delete(room: TheRoom, caller: Tuner, model: str) -> Deleted:
         found.state = "deleted"
         session.add(Act(by=caller.key, tenant=caller.tenant, act="delete model", object=model))
         session.flush()
-        digest = found.digest
-        kept = session.scalar(
-            select(Tuned.seq)
-            .where(Tuned.digest == digest, Tuned.state.not_in(("deleted", "destroyed")))
-            .limit(1)
-        )
-    if kept is None:
+        digest, nameless = found.digest, release.nameless(session, found.digest)
+    if nameless:
         room.store.delete_model(digest)
     return Deleted(id=model, object="model")
 

@@ -137,7 +137,7 @@ async def known(request: Request) -> Caller:
     Raises:
         Failure: no key, a wrong one, or too many requests.
     """
-    room: Room = request.app.state.room
+    room = await room_of(request)
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         message = "Send your API key as `Authorization: Bearer KEY`."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -11,6 +11,7 @@ Item = TypeVar("Item")
 Auto = Literal["auto"]
 MetaKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetaValue = Annotated[str, StringConstraints(max_length=512)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
 
 
 class Asked(BaseModel):
@@ -63,6 +64,26 @@ class Page(BaseModel, Generic[Item]):
     has_more: bool = False
     first_id: str | None = None
     last_id: str | None = None
+
+
+class Listed(Protocol):
+    """What stands in a list: it can be named."""
+
+    id: str
+
+
+Named = TypeVar("Named", bound=Listed)
+
+
+def page_of(found: Sequence[Named], limit: int) -> Page[Named]:
+    """A page of things, of which one more was asked for than fit."""
+    shown = list(found[:limit])
+    return Page(
+        data=shown,
+        has_more=len(found) > limit,
+        first_id=shown[0].id if shown else None,
+        last_id=shown[-1].id if shown else None,
+    )
 
 
 class Hyperparameters(Asked):

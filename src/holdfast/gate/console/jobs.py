@@ -12,9 +12,10 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from holdfast.gate.api import extensions, files
+from holdfast.gate.api import evidence, files, review
 from holdfast.gate.api import jobs as api
-from holdfast.gate.api.extensions import AppealBody, ReviewBody
+from holdfast.gate.api.evidence import AppealBody
+from holdfast.gate.api.review import ReviewBody
 from holdfast.gate.api.room import Room, TheRoom, need
 from holdfast.gate.api.uploads import received
 from holdfast.gate.api.wire import NewJob
@@ -120,12 +121,12 @@ def sure(request: Request, room: TheRoom, visit: Tuning, job_id: str, doing: Doi
 def appeal(room: TheRoom, form: Form, job_id: str) -> Response:
     """Puts a refused job before a reviewer."""
     need(form.visit.caller, "tune")
-    extensions.appeal(room, form.visit.caller, job_id, AppealBody(reason=_reason(form)))
+    evidence.appeal(room, form.visit.caller, job_id, AppealBody(reason=_reason(form)))
     return seen(f"/console/jobs/{job_id}")
 
 
 @router.post("/{job_id}/review")
-def review(room: TheRoom, form: Form, job_id: str) -> Response:
+def decided(room: TheRoom, form: Form, job_id: str) -> Response:
     """A person's decision on a job's model."""
     need(form.visit.caller, "review")
     with room.database.session() as session:
@@ -136,7 +137,7 @@ def review(room: TheRoom, form: Form, job_id: str) -> Response:
     if choice not in ("release", "destroy"):
         raise Failure(400, "Choose whether to release or to destroy the model.")
     body = ReviewBody.model_validate({"decision": choice, "reason": _reason(form)})
-    extensions.review(room, form.visit.caller, model, body)
+    review.review(room, form.visit.caller, model, body)
     return seen(f"/console/jobs/{job_id}")
 
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from holdfast.gate import keys, ledger
-from holdfast.gate.api import extensions
-from holdfast.gate.api.extensions import KeyBody
+from holdfast.gate.api import keyring, review
+from holdfast.gate.api.keyring import KeyBody
 from holdfast.gate.api.room import TheRoom, need
 from holdfast.gate.console import words
 from holdfast.gate.console.pages import Paged, page, seen
@@ -87,9 +87,9 @@ def policy(request: Request, room: TheRoom, visit: Visitor) -> Response:
     """The decision policy, in words and as a file."""
     import yaml
 
-    told = extensions.policy(room, visit.caller)
+    told = review.policy(room, visit.caller)
     text = yaml.safe_dump(told["policy"], sort_keys=False, allow_unicode=True)
-    head = extensions.head(room, visit.caller)
+    head = review.head(room, visit.caller)
     rules = words.policy_in_words(room.policy)
     return page(request, "policy", rules=rules, text=text, digest=told["digest"], head=head)
 
@@ -104,7 +104,7 @@ def trail(
     check: bool = False,
 ) -> Response:
     """Who did what, and what was decided; whether anything was changed since."""
-    head = extensions.head(room, visit.caller)
+    head = review.head(room, visit.caller)
     checked = None
     if check or head.decisions <= CHECKED:
         with room.database.session() as session:
@@ -112,8 +112,8 @@ def trail(
     return page(
         request,
         "trail",
-        acts=extensions.acts(room, visit.caller, acts, PAGE),
-        decisions=extensions.decisions(room, visit.caller, decisions, PAGE),
+        acts=review.acts(room, visit.caller, acts, PAGE),
+        decisions=review.decisions(room, visit.caller, decisions, PAGE),
         head=head,
         checked=checked,
         words=words,
@@ -138,7 +138,7 @@ def made(request: Request, room: TheRoom, form: Form) -> Response:
         wrong = "A key needs a tenant, a name of up to 100 characters, and at least one scope."
         return _keys(request, room, form.visit, said, wrong, status=400)
     try:
-        new = extensions.new_key(room, form.visit.caller, body)
+        new = keyring.new_key(room, form.visit.caller, body)
     except Failure as error:
         return _keys(request, room, form.visit, said, error.message, status=error.status)
     return _keys(request, room, form.visit, new=new)
@@ -158,7 +158,7 @@ def sure(request: Request, room: TheRoom, visit: Governing, key_id: str) -> Resp
 def revoked(room: TheRoom, form: Form, key_id: str) -> Response:
     """Takes a key's power, and ends its sessions with it."""
     need(form.visit.caller, "admin")
-    extensions.revoke(room, form.visit.caller, key_id)
+    keyring.revoke(room, form.visit.caller, key_id)
     return seen("/console/keys")
 
 
@@ -169,14 +169,14 @@ def _keys(
     said: dict[str, Any] | None = None,
     wrong: str = "",
     *,
-    new: extensions.KeyObject | None = None,
+    new: keyring.KeyObject | None = None,
     status: int = 200,
 ) -> Response:
     return page(
         request,
         "keys",
         status,
-        keys=extensions.all_keys(room, visit.caller).data,
+        keys=keyring.all_keys(room, visit.caller).data,
         said=said or {},
         wrong=wrong,
         new=new,

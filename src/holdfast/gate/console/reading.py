@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from holdfast.gate import events
-from holdfast.gate.api import extensions
-from holdfast.gate.api.extensions import Evidence
+from holdfast.gate.api.evidence import Evidence, evidence
 from holdfast.gate.api.room import Room
 from holdfast.gate.console.words import DECISIONS, State
 from holdfast.gate.keys import Caller
@@ -94,7 +93,7 @@ def job_page(room: Room, caller: Caller, name: str) -> JobPage:
     Raises:
         Failure: there is none of that name that he may see.
     """
-    evidence = extensions.evidence(room, caller, name)
+    found = evidence(room, caller, name)
     full = caller.may("review")
     with room.database.session() as session:
         of = events.job_of(session, name)
@@ -108,8 +107,8 @@ def job_page(room: Room, caller: Caller, name: str) -> JobPage:
         return JobPage(
             job=of,
             file=file or of.training_file,
-            line=_line(of, {s.name: s for s in stages}, evidence, steps),
-            evidence=evidence,
+            line=_line(of, {s.name: s for s in stages}, found, steps),
+            evidence=found,
             steps=steps,
             story=list(reversed(story)),
             tuned=tuned,
