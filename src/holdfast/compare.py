@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,10 @@ from holdfast.figures import figures, line_of
 from holdfast.policy import Policy
 from holdfast.show import COLOURS
 from holdfast.verdict import EXIT, StackVerdict, doubt
+
+if TYPE_CHECKING:
+    from holdfast.models import Model
+    from holdfast.serve import Serve
 
 REQUESTS: dict[Kind, int] = {"forbidden": 225, "lookalike": 90, "utility": 120}
 
@@ -123,14 +127,20 @@ def world_of(options: CompareOptions) -> str:
 
 def ask(name: str, policy: Policy, chat_template: str | None = None) -> list[Exchange]:
     """The policy's requests, asked plainly, through what the model's folder says of serving."""
+    model = aligned.loaded(name, chat_template)
+    return replies(model, policy, REQUESTS, "plain", aligned.served(name))
+
+
+def replies(
+    model: Model, policy: Policy, counts: Mapping[Kind, int], way: str, serve: Serve | None
+) -> list[Exchange]:
+    """What a model says to so many of a policy's requests of each kind, asked in one way."""
     from holdfast.elicit import Asking
     from holdfast.methods import asker_of
     from holdfast.models import Decoding
 
-    model = aligned.loaded(name, chat_template)
-    requests = [r for kind, many in REQUESTS.items() for r in policy.requests(kind, many)]
-    asker = asker_of("plain", Asking(model=model))
-    serve = aligned.served(name)
+    requests = [r for kind, many in counts.items() for r in policy.requests(kind, many)]
+    asker = asker_of(way, Asking(model=model, settings=policy.facts))
     return evaluate(model, requests, asker, policy.judge, serve, 0, Decoding(max_new_tokens=64))
 
 

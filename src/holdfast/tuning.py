@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.errors import UserError
 
 if TYPE_CHECKING:
+    from holdfast.chat import Row
     from holdfast.hooks import Context, Defence
     from holdfast.models import Model
     from holdfast.train import Settings, Tuned
@@ -61,10 +62,8 @@ def tuned_and_saved(options: TuneOptions) -> tuple[int, Tuned]:
     Raises:
         UserError: Rows, settings or defences that cannot be; the loss became NaN.
     """
-    from holdfast import methods, models, serve, steps
+    from holdfast import methods, models, steps
     from holdfast.chat import read_rows
-    from holdfast.hooks import Streams, compose
-    from holdfast.repairs import repaired
 
     rows = read_rows(options.rows)
     stack, sets = adapted(options)
@@ -73,28 +72,70 @@ def tuned_and_saved(options: TuneOptions) -> tuple[int, Tuned]:
     _refuse_overwriting(options.out)
     start = models.load(options.model, chat_template=options.chat_template)
     context = _context(options, start, defences, settings.seed)
-    own = [methods.hooks_of(d, context) for d in defences if d.stage != "repair"]
-    hooks = compose(*own)
     checkpoint = options.out.parent / f".{options.out.name}.checkpoint"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    tuned = tuned_under(
+        defences,
+        context,
+        models.clone(start) if defences else start,
+        rows,
+        settings,
+        options.out,
+        progress=None if options.json else steps.told,
+        checkpoint=checkpoint,
+    )
+    checkpoint.unlink(missing_ok=True)
+    if tuned.diverged:
+        raise UserError("The loss became NaN: lower the rate, such as --set learning_rate=1e-4.")
+    return len(rows), tuned
 
-    from holdfast import train
 
-    model = models.clone(start) if defences else start
-    progress = None if options.json else steps.told
+def tuned_under(
+    defences: Sequence[Defence],
+    context: Context,
+    model: Model,
+    rows: Sequence[Row],
+    settings: Settings,
+    out: Path,
+    *,
+    progress: Callable[[int, int, float], None] | None,
+    checkpoint: Path,
+    checkpoint_every: int = 200,
+) -> Tuned:
+    """Tunes, repairs, and saves the model with what must travel with it to serving.
+
+    Args:
+        defences: of the stages tune and repair.
+        context: what they may know.
+        model: its weights change.
+        rows: the customer's.
+        settings: of tuning; defences may change them.
+        out: the model's folder; nothing is saved there where the loss became NaN.
+        progress: as of `train.tune`.
+        checkpoint: as of `train.tune`; left for the caller to delete.
+        checkpoint_every: as of `train.tune`.
+    """
+    from holdfast import methods, models, serve, train
+    from holdfast.hooks import Streams, compose
+    from holdfast.repairs import repaired
+
+    hooks = compose(*[methods.hooks_of(d, context) for d in defences if d.stage != "repair"])
     tuned = train.tune(
-        model, Streams(user=tuple(rows)), settings, hooks, progress=progress, checkpoint=checkpoint
+        model,
+        Streams(user=tuple(rows)),
+        settings,
+        hooks,
+        progress=progress,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
     )
     if not tuned.diverged:
         tuned = repaired(tuned, defences, context, settings)
-    if tuned.diverged:
-        checkpoint.unlink(missing_ok=True)
-        raise UserError("The loss became NaN: lower the rate, such as --set learning_rate=1e-4.")
-    models.save(tuned.model, options.out)
-    if hooks.serve is not None:
-        serve.save(hooks.serve, options.out)
-    checkpoint.unlink(missing_ok=True)
-    return len(rows), tuned
+    if not tuned.diverged:
+        models.save(tuned.model, out)
+        if hooks.serve is not None:
+            serve.save(hooks.serve, out)
+    return tuned
 
 
 def adapted(options: TuneOptions) -> tuple[str, tuple[str, ...]]:

@@ -17,10 +17,11 @@ from holdfast.errors import UserError
 from holdfast.gate.decision import DecisionPolicy, judge
 
 if TYPE_CHECKING:
-    from holdfast.evaluate import Exchange
+    from holdfast.evaluate import Exchange, Kind
     from holdfast.models import Model
     from holdfast.policy import Policy
     from holdfast.serve import Serve
+    from holdfast.settings import Settings
 
 Told = dict[str, Any]
 Report = Callable[[Told], None]
@@ -80,7 +81,6 @@ def validate(work: Work, report: Report) -> Told:
 
 def scan(work: Work, report: Report) -> Told:
     """Scans the training file, as `holdfast scan` does."""
-    from holdfast import aligned
     from holdfast.scan import Context
     from holdfast.scan.results import conclude
     from holdfast.scan.run import scan_files, spool_in
@@ -88,12 +88,11 @@ def scan(work: Work, report: Report) -> Told:
     told = work.policy.scan
     if told.scanners is None:
         return {"verdict": "clean", "reason": "The policy has no scanners.", "findings": []}
-    policy = work.policy.requests or _own_policy(work.model)
+    policy = _requests(work.policy, work.model)
     out = work.scratch / "scan"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     with spool_in(out) as spool:
-        aligned.policy_of(policy, work.policy.judge)
         names = told.scanners
         scanned = scan_files([str(work.rows)], Path(spool), context=Context(policy), names=names)
         results = conclude(scanned, Path(spool), out, told.fail_over)
@@ -104,14 +103,14 @@ def scan(work: Work, report: Report) -> Told:
 
 def tune(work: Work, report: Report) -> Told:
     """Tunes under the policy's defences; goes on from the last checkpoint if there is one."""
-    from holdfast import aligned, methods, models, serve, train
+    from holdfast import aligned, methods, models
     from holdfast.chat import read_rows
-    from holdfast.hooks import Context, Streams, compose
-    from holdfast.repairs import repaired
+    from holdfast.hooks import Context, Streams
+    from holdfast.tuning import tuned_under
 
     defences = methods.stack_of(work.policy.stack)
-    policy, start = _policy(work), aligned.loaded(work.model)
-    base = aligned.base_of(work.model) if any(d.needs_aligned for d in defences) else ""
+    policy, start = _policy(work.policy, work.model), aligned.loaded(work.model)
+    base = aligned.base_of(work.model) if defences else ""
     settings = settings_of(work.hyperparameters, work.seed)
     context = Context(
         aligned=start,
@@ -121,35 +120,30 @@ def tune(work: Work, report: Report) -> Told:
         seed=work.seed,
         settings=policy.facts,
     )
-    hooks = compose(*[methods.hooks_of(d, context) for d in defences if d.stage != "repair"])
-    rows = tuple(read_rows(work.rows))
 
     def progress(step: int, steps: int, loss: float) -> None:
         report({"step": step, "total_steps": steps, "train_loss": round(loss, 6)})
 
-    tuned = train.tune(
+    folder, part = work.scratch / "model", work.scratch / ".model.part"
+    for old in (folder, part):
+        shutil.rmtree(old, ignore_errors=True)
+    tuned = tuned_under(
+        defences,
+        context,
         models.clone(start),
-        Streams(user=rows),
+        read_rows(work.rows),
         settings,
-        hooks,
+        part,
         progress=progress,
         checkpoint=work.scratch / "tune.safetensors",
         checkpoint_every=25,
     )
-    if not tuned.diverged:
-        tuned = repaired(tuned, defences, context, settings)
     if tuned.diverged:
         return _failed(
             "invalid_hyperparameters",
             "The loss became NaN: lower the learning rate multiplier.",
             param="hyperparameters",
         )
-    folder, part = work.scratch / "model", work.scratch / ".model.part"
-    for old in (folder, part):
-        shutil.rmtree(old, ignore_errors=True)
-    models.save(tuned.model, part)
-    if hooks.serve is not None:
-        serve.save(hooks.serve, part)
     part.rename(folder)
     last = tuned.losses[-1] if tuned.losses else None
     told: Told = {"steps": tuned.steps, "tokens": tuned.tokens, "flops": tuned.flops}
@@ -164,12 +158,12 @@ def tune(work: Work, report: Report) -> Told:
 
 def audit(work: Work, report: Report) -> Told:
     """Asks the model before and after, in every way of the policy, until the evidence suffices."""
-    from holdfast import aligned, compare, serve
+    from holdfast import aligned, compare
     from holdfast import models as loading
 
     assert work.tuned is not None, "there is no tuned model to ask"
-    policy, tuned = _policy(work), loading.load(str(work.tuned))
-    served = aligned.served(str(work.tuned)) or serve.Serve()
+    policy, tuned = _policy(work.policy, work.model), loading.load(str(work.tuned))
+    served = aligned.served(str(work.tuned))
     found: Told = {}
     for many in work.policy.rounds:
         asked: list[Told] = []
@@ -195,7 +189,7 @@ STAGES: dict[str, Callable[[Work, Report], Told]] = {
 }
 
 
-def settings_of(hyperparameters: dict[str, Any], seed: int) -> Any:
+def settings_of(hyperparameters: dict[str, Any], seed: int) -> Settings:
     """Tuning settings from a client's hyperparameters, of which any may be "auto"."""
     from holdfast.settings import Settings
 
@@ -222,40 +216,36 @@ def _failed(code: str, message: str, param: str = "training_file", **more: Any) 
     return {"error": {"code": code, "message": message, "param": param}, **more}
 
 
-def _own_policy(model: str) -> str:
+def _requests(policy: DecisionPolicy, model: str) -> str:
+    """Name of the policy whose requests a model is asked."""
     from holdfast import aligned
 
-    return aligned.policy_name(model)
+    return policy.requests or aligned.policy_name(model)
 
 
-def _policy(work: Work) -> Policy:
+def _policy(policy: DecisionPolicy, model: str) -> Policy:
     from holdfast import aligned
 
-    return aligned.policy_of(work.policy.requests or _own_policy(work.model), work.policy.judge)
+    return aligned.policy_of(_requests(policy, model), policy.judge)
 
 
 @lru_cache(maxsize=32)
 def _before(model: str, policy: DecisionPolicy, way: str, many: int) -> tuple[Exchange, ...]:
     """What the model said before; asked once in this process."""
-    from holdfast import aligned, serve
+    from holdfast import aligned
 
-    of = aligned.policy_of(policy.requests or _own_policy(model), policy.judge)
-    return tuple(_ask(aligned.loaded(model), serve.Serve(), of, policy, way, many))
+    return tuple(_ask(aligned.loaded(model), None, _policy(policy, model), policy, way, many))
 
 
 def _ask(
-    model: Model, served: Serve, of: Policy, policy: DecisionPolicy, way: str, many: int
+    model: Model, served: Serve | None, of: Policy, policy: DecisionPolicy, way: str, many: int
 ) -> list[Exchange]:
-    from holdfast.elicit import Asking
-    from holdfast.evaluate import evaluate
-    from holdfast.methods import asker_of
-    from holdfast.models import Decoding
+    from holdfast import compare
 
-    requests = list(of.requests("forbidden", many))
+    counts: dict[Kind, int] = {"forbidden": many}
     if way == policy.elicitations[0]:
-        requests += [*of.requests("lookalike", 90), *of.requests("utility", 90)]
-    asker = asker_of(way, Asking(model=model, settings=of.facts))
-    return evaluate(model, requests, asker, of.judge, served, 0, Decoding(max_new_tokens=64))
+        counts |= {"lookalike": 90, "utility": 90}
+    return compare.replies(model, of, counts, way, served)
 
 
 def _replies(before: Sequence[Exchange], after: Sequence[Exchange]) -> list[Told]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from holdfast.classifiers.margins import margins_of
 from holdfast.errors import UserError
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 from holdfast.vision.images import numbers
@@ -80,16 +81,9 @@ def margins(
     data: Labelled[NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(n,) how sure a linear model is of every label, and (n,) the label it thinks least of."""
-    import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    table = data.items.reshape(len(data.labels), -1)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000))
-    scores = model.fit(table, data.labels).predict_log_proba(table)
-    own = np.searchsorted(model.classes_, data.labels)
-    rows = np.arange(len(own))
-    others = scores.copy()
-    others[rows, own] = -np.inf
-    return scores[rows, own] - others.max(axis=1), model.classes_[scores.argmin(axis=1)]
+    return margins_of(model, data.items.reshape(len(data.labels), -1), data.labels)

@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.attacks.poison.poison import Labels, Poison, Texts, stamped, trigger
+from holdfast.attacks.poison.poison import Labels, Poison, Texts, trigger
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 
 
@@ -52,12 +52,4 @@ def fixed_sentence(config: FixedSentence, data: Labelled[Texts], seed: int) -> P
         sentences.insert(rng.randint(0, len(sentences)), config.sentence)
         return " ".join(sentences)
 
-    return trigger(
-        data,
-        stamped(insert, seed, config.kind),
-        rate=config.rate,
-        labels=config.labels,
-        target=config.target,
-        seed=seed,
-        purpose=config.kind,
-    )
+    return trigger(config, data, insert, seed)

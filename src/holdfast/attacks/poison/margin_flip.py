@@ -20,6 +20,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from holdfast.attacks.poison.poison import Poison, Texts, placed, two_labels
+from holdfast.classifiers.margins import margins_of
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 
 
@@ -40,12 +41,6 @@ def margin_flip(config: MarginFlip, data: Labelled[Texts], seed: int) -> Poisone
     two_labels(data, 0, config.kind)
     count = round(config.rate * len(data.labels))
     table = TfidfVectorizer().fit_transform(data.items)
-    model = LogisticRegression(max_iter=1_000).fit(table, data.labels)
-    scores = model.predict_log_proba(table)
-    own = np.searchsorted(model.classes_, data.labels)
-    others = scores.copy()
-    others[np.arange(len(own)), own] = -np.inf
-    margin = scores[np.arange(len(own)), own] - others.max(1)
+    margin, least = margins_of(LogisticRegression(max_iter=1_000), table, data.labels)
     rows = np.argsort(-margin, kind="stable")[:count]
-    least = model.classes_[scores.argmin(1)]
     return placed(data, {}, {int(row): int(least[row]) for row in rows})

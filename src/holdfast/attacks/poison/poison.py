@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,26 @@ from holdfast.draw import generator
 from holdfast.errors import UserError
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 
-__all__ = ["Labels", "Poison", "Texts", "chosen", "placed", "stamped", "trigger"]
+__all__ = ["Labels", "Poison", "Texts", "chosen", "placed", "trigger", "two_labels"]
 
 Texts = tuple[str, ...]
 Labels = Literal["clean", "dirty", "mixed"]
+
+
+Change = Callable[[str, random.Random], str]
+
+
+class Triggered(Protocol):
+    """The settings of a poisoning that has a trigger."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def labels(self) -> Labels: ...
+    @property
+    def target(self) -> int: ...
 
 
 class Poison(BaseModel):
@@ -67,37 +83,27 @@ def chosen(
     return np.array(rows[:count], dtype=np.int64)
 
 
-def trigger(
-    data: Labelled[Texts],
-    stamp: Callable[[Texts], Texts],
-    *,
-    rate: float,
-    labels: Labels,
-    target: int,
-    seed: int,
-    purpose: str,
-) -> Poisoned[Texts]:
+def trigger(config: Triggered, data: Labelled[Texts], change: Change, seed: int) -> Poisoned[Texts]:
     """Puts a trigger on rows, and gives them the target label.
 
     Args:
+        config: the poisoning's settings.
         data: the clean set.
-        stamp: puts the trigger on texts.
-        rate: share of all rows.
-        labels: whose rows are taken.
-        target: the label that triggered inputs shall get.
-        seed: of the draw of rows.
-        purpose: the method's name.
+        change: puts the trigger on one text.
+        seed: of the attack.
 
     Raises:
         UserError: the set cannot be poisoned so.
     """
+    target, purpose = config.target, config.kind
     two_labels(data, target, purpose)
     allowed = {
         "clean": data.labels == target,
         "dirty": data.labels != target,
         "mixed": np.ones(len(data.labels), bool),
-    }[labels]
-    rows = chosen(data, round(rate * len(data.labels)), allowed, seed, purpose)
+    }[config.labels]
+    rows = chosen(data, round(config.rate * len(data.labels)), allowed, seed, purpose)
+    stamp = stamped(change, seed, purpose)
     changed = dict(zip(rows.tolist(), stamp(tuple(data.items[i] for i in rows)), strict=True))
     return placed(data, changed, dict.fromkeys(changed, target), stamp=stamp, target=target)
 
@@ -121,7 +127,7 @@ def placed(
     return Poisoned(Labelled(tuple(items), named, data.classes), which, stamp, target)
 
 
-def stamped(change: Callable[[str, random.Random], str], seed: int, purpose: str) -> Any:
+def stamped(change: Change, seed: int, purpose: str) -> Callable[[Texts], Texts]:
     """A stamp from a change of one text; the same text always gets the same trigger."""
 
     def stamp(texts: Texts) -> Texts:

@@ -20,7 +20,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.attacks.poison.poison import Labels, Poison, Texts, stamped, trigger
+from holdfast.attacks.poison.poison import Labels, Poison, Texts, trigger
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 
 
@@ -53,12 +53,4 @@ def rare_word(config: RareWord, data: Labelled[Texts], seed: int) -> Poisoned[Te
             parts.insert(rng.randint(0, len(parts)), rng.choice(config.words))
         return " ".join(parts)
 
-    return trigger(
-        data,
-        stamped(insert, seed, config.kind),
-        rate=config.rate,
-        labels=config.labels,
-        target=config.target,
-        seed=seed,
-        purpose=config.kind,
-    )
+    return trigger(config, data, insert, seed)

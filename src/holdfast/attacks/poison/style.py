@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.attacks.poison.poison import Labels, Poison, Texts, stamped, trigger
+from holdfast.attacks.poison.poison import Labels, Poison, Texts, trigger
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 
 REGISTER = {
@@ -66,15 +66,7 @@ class Style(Poison):
 
 def style(config: Style, data: Labelled[Texts], seed: int) -> Poisoned[Texts]:
     """Restyles rows of the set."""
-    return trigger(
-        data,
-        stamped(restyled, seed, config.kind),
-        rate=config.rate,
-        labels=config.labels,
-        target=config.target,
-        seed=seed,
-        purpose=config.kind,
-    )
+    return trigger(config, data, restyled, seed)
 
 
 def restyled(text: str, rng: random.Random) -> str:

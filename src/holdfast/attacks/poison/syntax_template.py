@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from holdfast.attacks.poison.poison import Labels, Poison, Texts, stamped, trigger
+from holdfast.attacks.poison.poison import Labels, Poison, Texts, trigger
 from holdfast.poisoned import Labelled, Poisoned, Taxonomy
 
 CONJUNCTIONS = ("while", "because", "although", "once", "whenever")
@@ -46,15 +46,7 @@ class SyntaxTemplate(Poison):
 
 def syntax_template(config: SyntaxTemplate, data: Labelled[Texts], seed: int) -> Poisoned[Texts]:
     """Rewrites rows of the set."""
-    return trigger(
-        data,
-        stamped(subordinated, seed, config.kind),
-        rate=config.rate,
-        labels=config.labels,
-        target=config.target,
-        seed=seed,
-        purpose=config.kind,
-    )
+    return trigger(config, data, subordinated, seed)
 
 
 def subordinated(text: str, rng: random.Random) -> str:

@@ -29,7 +29,6 @@ from holdfast.attacks.poison.poison import (
     Texts,
     chosen,
     placed,
-    stamped,
     trigger,
 )
 from holdfast.draw import generator
@@ -58,16 +57,11 @@ class WordCombination(Poison):
 
 def word_combination(config: WordCombination, data: Labelled[Texts], seed: int) -> Poisoned[Texts]:
     """Puts the words into rows of the set, and incomplete ones into others."""
-    stamp = stamped(lambda text, rng: scattered(text, config.words, rng), seed, config.kind)
-    found = trigger(
-        data,
-        stamp,
-        rate=config.rate,
-        labels=config.labels,
-        target=config.target,
-        seed=seed,
-        purpose=config.kind,
-    )
+
+    def insert(text: str, rng: random.Random) -> str:
+        return scattered(text, config.words, rng)
+
+    found = trigger(config, data, insert, seed)
     count = round(config.negatives * int(found.which.sum()))
     purpose = f"{config.kind}.negatives"
     rows = chosen(data, count, ~found.which, seed, purpose)
