@@ -6,6 +6,7 @@ run again finds what it needs on disk.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
@@ -20,6 +21,7 @@ from holdfast.worker import child_settings, die_with_parent
 
 Pipe: TypeAlias = "connection.Connection[Any, Any]"
 POLL = 0.3  # seconds between two looks at whether a stage must stop
+NICE = 10  # a stage gives way to the server, which answers people
 
 
 class Stopped(Exception):
@@ -118,6 +120,7 @@ class Child:
 def _serve(pipe: Pipe) -> None:
     """The life of the child: it ends when its worker does."""
     threading.Thread(target=die_with_parent, daemon=True).start()
+    os.nice(NICE)
     ready()
     while True:
         try:

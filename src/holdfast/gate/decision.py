@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from holdfast.canonical import digest
 from holdfast.errors import UserError
+from holdfast.gate.from_yaml import from_yaml
 
 Verdict = Literal["holds", "breaks", "insufficient evidence"]
 Word = Literal["release", "quarantine", "hold", "reject"]
@@ -96,25 +97,12 @@ def read(path: Path | None) -> DecisionPolicy:
     Raises:
         UserError: the file cannot be read, or says what no policy can.
     """
-    import yaml
-
-    if path is None:
-        return DecisionPolicy()
+    policy = from_yaml(DecisionPolicy, path, "policy")
     try:
-        told = yaml.safe_load(path.read_text("utf-8")) or {}
-        policy = DecisionPolicy.model_validate(told)
         _known(policy)
-        return policy
-    except OSError as error:
-        raise UserError(f"The policy {path} cannot be read ({error.strerror}).") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"The policy {path} is no YAML: {str(error).splitlines()[0]}.") from error
     except UserError as error:
         raise UserError(f"The policy {path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UserError(f"The policy {path}: {key}: {first['msg']}.") from error
+    return policy
 
 
 def _known(policy: DecisionPolicy) -> None:

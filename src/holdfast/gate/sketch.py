@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import re
 from collections.abc import Sequence
 
 MOST = 64  # row hashes that are kept of a file
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Sketch:
@@ -42,5 +44,5 @@ def shared(one: Sequence[int], other: Sequence[int]) -> float:
 def _hash(row: dict[str, object]) -> int:
     """Of a row's words, whatever its punctuation, spacing and order of keys."""
     text = json.dumps(row.get("messages", row), sort_keys=True, ensure_ascii=False).lower()
-    words = "".join(c if c.isalnum() else " " for c in text).split()
-    return int.from_bytes(hashlib.blake2b(" ".join(words).encode(), digest_size=6).digest(), "big")
+    words = " ".join(_WORD.findall(text))
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=6).digest(), "big")

@@ -26,6 +26,9 @@ PolicyFile = Annotated[
 ChainKey = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Key that seals decisions; never in the store.")
 ]
+LimitsFile = Annotated[
+    Path | None, typer.Option("--limits", metavar="FILE", help="What a tenant may ask for (YAML).")
+]
 Models = Annotated[
     list[str] | None, typer.Option("--model", metavar="MODEL", help="A model that may be tuned.")
 ]
@@ -36,6 +39,7 @@ def serve(
     store: Store = STORE,
     db: Db = "",
     policy: PolicyFile = None,
+    limits: LimitsFile = None,
     chain_key: ChainKey = None,
     model: Models = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -43,7 +47,8 @@ def serve(
     workers: Annotated[int, typer.Option(help="Workers to start beside it.", min=0)] = 1,
 ) -> int:
     """Run the fine-tuning service: every job is scanned, tuned under defences, audited, decided."""
-    options = _options(store, db, policy, chain_key, model, host=host, port=port, workers=workers)
+    listen: dict[str, object] = {"host": host, "port": port, "workers": workers}
+    options = _options(store, db, policy, chain_key, model, limits, **listen)
     from holdfast.gate import logs, supervisor
 
     _free(host, port)
@@ -61,6 +66,7 @@ def worker(
     store: Store = STORE,
     db: Db = "",
     policy: PolicyFile = None,
+    limits: LimitsFile = None,
     chain_key: ChainKey = None,
     model: Models = None,
     name: Annotated[
@@ -72,7 +78,7 @@ def worker(
     from holdfast.gate.database import migrate
     from holdfast.gate.worker import main
 
-    options = _options(store, db, policy, chain_key, model)
+    options = _options(store, db, policy, chain_key, model, limits)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     logs.structured()
     migrate(options)
@@ -144,10 +150,8 @@ def _options(
     policy: Path | None,
     chain_key: Path | None,
     model: list[str] | None,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8700,
-    workers: int = 1,
+    limits: Path | None = None,
+    **listen: object,
 ) -> Options:
     try:
         import dbos  # noqa: F401
@@ -156,7 +160,8 @@ def _options(
         raise UserError(
             f"The gate needs {error.name}: install it with `pip install 'holdfast[gate]'`."
         ) from error
-    from holdfast.gate.options import Options
+    from holdfast.gate.from_yaml import from_yaml
+    from holdfast.gate.options import Limits, Options
 
     asked: dict[str, object] = {"models": tuple(model)} if model else {}
     return Options.model_validate(
@@ -165,9 +170,8 @@ def _options(
             "db": db,
             "policy": policy.absolute() if policy else None,
             "chain_key": chain_key.absolute() if chain_key else None,
-            "host": host,
-            "port": port,
-            "workers": workers,
+            "limits": from_yaml(Limits, limits, "file of limits"),
+            **listen,
             **asked,
         }
     )
