@@ -146,6 +146,16 @@ def test_jobs_are_found_by_their_metadata(gate: Gate) -> None:
     assert [j["id"] for j in found["data"]] == [wanted]
 
 
+@pytest.mark.parametrize("key", ["a.b", "it's", "[0]", "$", "*", "", "%", "\\", 'a"b', "ü"])
+def test_odd_keys_of_metadata_find_their_jobs_and_nothing_else(gate: Gate, key: str) -> None:
+    gate.job()
+    own = [gate.job(metadata={key: "lamps"})["id"]] if key else []
+    query = {f"metadata[{key}]": "lamps"}
+    answer = gate.client.get(JOBS, headers=gate.as_("ada"), params=query)
+    assert answer.status_code == 200
+    assert [j["id"] for j in answer.json()["data"]] == own
+
+
 def refuse(gate: Gate, job: str) -> None:
     with gate.room.database.session() as session:
         of = session.scalar(select(Job).where(Job.id == job))

@@ -7,6 +7,7 @@ run again finds what it needs on disk.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import traceback
@@ -21,7 +22,6 @@ from holdfast.worker import child_settings, die_with_parent
 
 Pipe: TypeAlias = "connection.Connection[Any, Any]"
 POLL = 0.3  # seconds between two looks at whether a stage must stop
-NICE = 10  # a stage gives way to the server, which answers people
 
 
 class Stopped(Exception):
@@ -120,7 +120,7 @@ class Child:
 def _serve(pipe: Pipe) -> None:
     """The life of the child: it ends when its worker does."""
     threading.Thread(target=die_with_parent, daemon=True).start()
-    os.nice(NICE)
+    _give_way()
     ready()
     while True:
         try:
@@ -128,6 +128,14 @@ def _serve(pipe: Pipe) -> None:
         except EOFError:
             return
         pipe.send(_attempt(pipe, stage, work))
+
+
+def _give_way() -> None:
+    """Stages take what the server, which answers people, leaves of this machine."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
 
 
 def _attempt(pipe: Pipe, stage: str, work: Work) -> tuple[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
+from anyio import to_thread
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from holdfast.errors import UserError
 if TYPE_CHECKING:
     from holdfast.gate.options import Options
 
+Found = TypeVar("Found")
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 30  # seconds that a writer waits for another one
 
@@ -53,6 +55,15 @@ class Database:
         """A transaction: committed at its end, undone if it fails."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    async def ask(self, question: Callable[[], Found]) -> Found:
+        """What a short question finds.
+
+        SQLite answers in half the time that it takes to wake a thread, so it is asked at once; a
+        database elsewhere is waited for in a thread.
+        """
+        here = self.url.startswith("sqlite")
+        return question() if here else await to_thread.run_sync(question)
 
     def close(self) -> None:
         """Gives back every connection."""

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from holdfast.gate.api.room import Room, TheRoom, Tuner
+from holdfast.gate.api.room import Room, TheRoom, Tuner, quick
 from holdfast.gate.api.uploads import Received, received
 from holdfast.gate.api.wire import Deleted, FileObject, Page, page_of
 from holdfast.gate.failures import Failure, conflict, missing
@@ -74,6 +74,7 @@ def listed(
 
 
 @router.get("/{file_id}")
+@quick
 def retrieve(room: TheRoom, caller: Tuner, file_id: str) -> FileObject:
     """One file."""
     with room.database.session() as session:

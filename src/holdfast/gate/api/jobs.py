@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from holdfast.gate import events
 from holdfast.gate.api.files import file_of
-from holdfast.gate.api.room import Room, TheRoom, Tuner
+from holdfast.gate.api.room import Room, TheRoom, Tuner, quick
 from holdfast.gate.api.wire import (
     JobError,
     JobObject,
@@ -83,7 +85,7 @@ def create(
 
 
 @router.get("")
-def listed(
+async def listed(
     request: Request,
     room: TheRoom,
     caller: Tuner,
@@ -96,12 +98,19 @@ def listed(
         for key, value in request.query_params.items()
         if key.startswith("metadata[") and key.endswith("]")
     }
+    asked = partial(_listed, room, caller, wanted, after, limit)
+    return await (run_in_threadpool(asked) if wanted else room.database.ask(asked))
+
+
+def _listed(
+    room: Room, caller: Caller, wanted: dict[str, str], after: str | None, limit: int
+) -> Page[JobObject]:
     with room.database.session() as session:
         query = select(Job).where(Job.tenant == caller.tenant)
         if after is not None:
             query = query.where(Job.seq < job_of(session, after, caller).seq)
         found = []
-        for of in session.scalars(query.order_by(Job.seq.desc())).yield_per(100):
+        for of in session.scalars(query.order_by(Job.seq.desc())).yield_per(limit + 1):
             if all(of.meta.get(key) == value for key, value in wanted.items()):
                 found.append(told(of))
             if len(found) > limit:
@@ -110,6 +119,7 @@ def listed(
 
 
 @router.get("/{job_id}")
+@quick
 def retrieve(room: TheRoom, caller: Tuner, job_id: str) -> JobObject:
     """One job."""
     with room.database.session() as session:

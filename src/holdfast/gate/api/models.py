@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from holdfast.gate import release
-from holdfast.gate.api.room import Asker, Room, TheRoom, Tuner
+from holdfast.gate.api.room import Asker, Room, TheRoom, Tuner, quick
 from holdfast.gate.api.wire import Deleted, ModelObject, Page
 from holdfast.gate.failures import missing
 from holdfast.gate.keys import Caller
@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
+@quick
 def listed(room: TheRoom, caller: Asker) -> Page[ModelObject]:
     """The models that anyone may ask, and the tenant's released ones."""
     with room.database.session() as session:
@@ -32,6 +33,7 @@ def listed(room: TheRoom, caller: Asker) -> Page[ModelObject]:
 
 
 @router.get("/{model:path}")
+@quick
 def retrieve(room: TheRoom, caller: Asker, model: str) -> ModelObject:
     """One model."""
     if model in room.options.models:

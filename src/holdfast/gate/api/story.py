@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy import select
 
 from holdfast.gate.api.jobs import After, job_of
-from holdfast.gate.api.room import TheRoom, Tuner
+from holdfast.gate.api.room import TheRoom, Tuner, quick
 from holdfast.gate.api.wire import CheckpointObject, EventObject, Page, page_of
 from holdfast.gate.failures import missing
 from holdfast.gate.tables import Event, Stage
@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
 
 
 @router.get("/{job_id}/events")
+@quick
 def story(
     room: TheRoom,
     caller: Tuner,
@@ -41,6 +42,7 @@ def story(
 
 
 @router.get("/{job_id}/checkpoints")
+@quick
 def checkpoints(
     room: TheRoom,
     caller: Tuner,
