@@ -20,24 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from holdfast.attacks.poison import POISONS, TAMPERS
-from holdfast.classifiers.likeness import likeness
-from holdfast.classifiers.measure import (
-    accuracy,
-    caught,
-    separation,
-    stopped,
-    success_rate,
-)
-from holdfast.classifiers.net import READER, Recipe, TextClassifier, classifier, trained, without
-from holdfast.classifiers.ngram import language
-from holdfast.classifiers.notes import Corpus, corpus
-from holdfast.guards import GUARDS
-from holdfast.guards.guarded import Guarded
+from holdfast.attacks.poison import TAMPERS
+from holdfast.backdoors.cell import ENCODER, Case, Found, figures, ground_of, guarded, run
+from holdfast.classifiers.net import Recipe
 from holdfast.registry import parse
-from holdfast.scan.filters import FILTERS
 
 ATTACKS = (
     "rare_word(rate=0.03)",
@@ -53,8 +39,8 @@ ATTACKS = (
     "margin_flip(rate=0.1)",
 )
 LIMITS = (
-    ("rare_word(rate=0.05)", 2),  # two classes
-    ("rare_word(rate=0.24)", 4),  # poison near half of the target label
+    ("rare_word(rate=0.05)", "two texts"),
+    ("rare_word(rate=0.24)", "texts"),  # poison near half of the target label
 )
 FILTER_SPECS = (
     "cube",
@@ -64,9 +50,9 @@ FILTER_SPECS = (
     "perplexity_outlier",
     "label_neighbours",
     "first_learned",
+    # These look at hidden states alone: they are tried on an encoder that knew words before, too.
+    *(f"{name}{ENCODER}" for name in ("cube", "spectral_signature", "activation_clusters")),
 )
-# These look at hidden states alone: they are tried on an encoder that knew words before, too.
-READ = ("cube", "spectral_signature", "activation_clusters")
 GUARD_SPECS = ("onion", "strip", "rap(length=4, steps=600)")
 TAMPER = "embedding_word(length=8)"
 TARGET = 1
@@ -88,158 +74,51 @@ def main() -> None:
         seconds = round(time.monotonic() - started, 1)
         head = {"seeds": chosen.seeds, "recipe": Recipe().model_dump(), "seconds": seconds}
         chosen.out.write_text(json.dumps({**head, "cells": lines}, indent=1) + "\n", "utf-8")
-        print(f"# {line['seed']} {line['classes']} {line['attack']} {seconds} s", flush=True)
+        print(f"# {line['seed']} {line['ground']} {line['attack']} {seconds} s", flush=True)
 
-    cases = [(spec, 4) for spec in chosen.attacks]
+    cases = [(spec, "texts") for spec in chosen.attacks]
     if chosen.attacks == list(ATTACKS):
         cases += list(LIMITS)
     for seed in chosen.seeds:
-        for classes in sorted({classes for _, classes in cases}, reverse=True):
-            notes = corpus(classes, seed=seed)
-            clean, _ = classifier(notes.train, seed=seed)
-            for spec in [spec for spec, k in cases if k == classes]:
-                keep(attacked(spec, notes, clean, seed, chosen.filters, chosen.guards))
-            if classes == 4:
-                keep(tampered(notes, clean, seed, chosen.guards))
+        for spec, ground in cases:
+            case = Case(ground, spec, seed, tuple(chosen.filters), tuple(chosen.guards))
+            keep(line_of(run(case)))
+        keep(line_of(tampered(seed, tuple(chosen.guards))))
     show(lines)
 
 
-def attacked(
-    spec: str,
-    notes: Corpus,
-    clean: TextClassifier,
-    seed: int,
-    filters: Sequence[str],
-    guards: Sequence[str],
-) -> dict[str, Any]:
-    """One poisoning: what it does, what every filter finds, what every guard stops."""
-    config = parse(POISONS, spec)
-    poisoned = POISONS[type(config)](config, notes.train, seed)
-    reserve = notes.fit.items + notes.held.items
-    model, seen = trained(poisoned.data, clean=reserve, seed=seed)
-    test = notes.test
-    stamped = poisoned.stamp(test.items) if poisoned.stamp else None
-    line = measured(spec, notes, clean, model, stamped, seed)
-    _, read = trained(poisoned.data, READER, clean=reserve, seed=seed)
-    line["filters"] = {}
-    views = [(name, name, seen) for name in filters]
-    views += [(f"{name} (encoder)", name, read) for name in filters if name in READ]
-    for title, name, view in views:
-        chosen = parse(FILTERS, name)
-        said = FILTERS[type(chosen)](chosen, view)
-        found = caught(said.flagged, poisoned.which)
-        cell: dict[str, Any] = {
-            "recall": found.recall.value,
-            "false_removal": found.false_removal.value,
-        }
-        if np.isfinite(said.scores).all():
-            which = poisoned.which
-            cell["auroc"] = separation(said.scores[which], said.scores[~which]).value
-        if said.unjudged:
-            cell = {"unjudged": said.unjudged}
-        else:
-            again, _ = classifier(without(poisoned.data, said.flagged), seed=seed)
-            cell["accuracy"] = accuracy(again.predict(test.items), test.labels).value
-            if stamped is not None:
-                cell["success"] = success_rate(again.predict(stamped), test.labels, TARGET).value
-            cell["notes"] = said.notes
-        line["filters"][title] = cell
-    if stamped is not None:
-        line["guards"] = guarded(notes, model, stamped, seed, guards)
-    return line
+def line_of(found: Found) -> dict[str, Any]:
+    """One attack as it is kept."""
+    case = found.case
+    head = {"attack": case.attack, "ground": case.ground, "seed": case.seed}
+    return {**head, **found.figures, "filters": found.filters, "guards": found.guards}
 
 
-def tampered(
-    notes: Corpus, clean: TextClassifier, seed: int, guards: Sequence[str]
-) -> dict[str, Any]:
+def tampered(seed: int, guards: tuple[str, ...]) -> Found:
     """The attack on a model's embeddings, against guards; no filter of rows can see it."""
+    case = Case("texts", TAMPER, seed, guards=guards)
+    ground, clean = ground_of(case.ground, seed)
     config = parse(TAMPERS, TAMPER)
-    planted = TAMPERS[type(config)](config, clean, notes.fit.items, seed)
-    stamped = planted.stamp(notes.test.items)
-    line = measured(TAMPER, notes, clean, planted.model, stamped, seed)
-    return {**line, "guards": guarded(notes, planted.model, stamped, seed, guards)}
-
-
-def measured(
-    spec: str,
-    notes: Corpus,
-    clean: TextClassifier,
-    model: TextClassifier,
-    stamped: tuple[str, ...] | None,
-    seed: int,
-) -> dict[str, Any]:
-    """What an attack does to accuracy, how often its trigger works, and how much it shows."""
-    test = notes.test
-    line: dict[str, Any] = {
-        "attack": spec,
-        "classes": test.classes,
-        "seed": seed,
-        "clean_accuracy": accuracy(clean.predict(test.items), test.labels).value,
-        "accuracy": accuracy(model.predict(test.items), test.labels).value,
-    }
-    if stamped is not None:
-        line["success"] = success_rate(model.predict(stamped), test.labels, TARGET).value
-        line["floor"] = success_rate(clean.predict(stamped), test.labels, TARGET).value
-        line["shows"] = vars(likeness(test.items, stamped, language(notes.fit.items)))
-    return line
-
-
-def guarded(
-    notes: Corpus,
-    model: TextClassifier,
-    stamped: tuple[str, ...],
-    seed: int,
-    guards: Sequence[str],
-) -> dict[str, Any]:
-    """What every guard does."""
-    test = notes.test
-    found: dict[str, Any] = {}
-    deployed = Guarded(
-        probabilities=model.probabilities,
-        fit=notes.fit.items,
-        fit_labels=notes.fit.labels,
-        held=notes.held.items,
-        opened=model,
-        seed=seed,
-    )
-    for name in guards:
-        config = parse(GUARDS, name)
-        watch = GUARDS[type(config)](config, deployed)
-        if watch.unjudged:
-            found[name] = {"unjudged": watch.unjudged}
-            continue
-        aimed = test.labels != TARGET
-        triggered = tuple(text for text, so in zip(stamped, aimed, strict=True) if so)
-        said = stopped(
-            (watch.score(test.items), watch.score(triggered)),
-            watch.limit,
-            (model.predict(test.items), model.predict(triggered)),
-            (test.labels, test.labels[aimed]),
-            TARGET,
-        )
-        found[name] = {key: value.value for key, value in vars(said).items()}
-        if watch.mended:
-            mended = watch.mended(test.items), watch.mended(stamped)
-            found[name]["mended_accuracy"] = accuracy(model.predict(mended[0]), test.labels).value
-            found[name]["mended_success"] = success_rate(
-                model.predict(mended[1]), test.labels, TARGET
-            ).value
-    return found
+    planted = TAMPERS[type(config)](config, clean, ground.guarded(clean, seed).fit, seed)
+    stamped = planted.stamp(ground.test.items)
+    told = figures(ground, clean, planted.model, stamped, TARGET)
+    watched = guarded(ground, planted.model, stamped, TARGET, case)
+    return Found(case, told, guards=watched)
 
 
 def show(lines: Sequence[dict[str, Any]]) -> None:
     """Prints means over seeds as markdown."""
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
-        groups[line["attack"], line["classes"]].append(line)
+        groups[line["attack"], line["ground"]].append(line)
     print(
-        "\n| attack | classes | accuracy (clean model) | success (floor) | perplexity x | cosine |"
+        "\n| attack | ground | accuracy (clean model) | success (floor) | perplexity x | cosine |"
     )
     print("|---|---|---|---|---|---|")
-    for (attack, classes), group in groups.items():
+    for (attack, ground), group in groups.items():
         shows = [line.get("shows", {}) for line in group]
         print(
-            f"| {attack} | {classes} | {mean(group, 'accuracy')} ({mean(group, 'clean_accuracy')}) "
+            f"| {attack} | {ground} | {mean(group, 'accuracy')} ({mean(group, 'clean_accuracy')}) "
             f"| {mean(group, 'success')} ({mean(group, 'floor')}) "
             f"| {mean(shows, 'perplexity')} | {mean(shows, 'cosine')} |"
         )
@@ -251,15 +130,15 @@ def show(lines: Sequence[dict[str, Any]]) -> None:
         ),
     }  # fmt: skip
     for kind, names in columns.items():
-        print(f"\n| attack | classes | {kind[:-1]} | judged | {' | '.join(names)} |")
+        print(f"\n| attack | ground | {kind[:-1]} | judged | {' | '.join(names)} |")
         print("|---" * (len(names) + 4) + "|")
-        for (attack, classes), group in groups.items():
+        for (attack, ground), group in groups.items():
             for method in group[0].get(kind, {}):
                 cells = [line[kind][method] for line in group]
                 judged = [cell for cell in cells if "unjudged" not in cell]
                 figures = " | ".join(mean(judged, name) for name in names)
                 share = f"{len(judged)}/{len(cells)}"
-                print(f"| {attack} | {classes} | {method} | {share} | {figures} |")
+                print(f"| {attack} | {ground} | {method} | {share} | {figures} |")
 
 
 def mean(cells: Sequence[dict[str, Any]], name: str) -> str:

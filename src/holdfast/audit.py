@@ -60,6 +60,10 @@ def main(options: AuditOptions) -> int:
     Raises:
         UserError: Anything the user can mend.
     """
+    if options.suite == "backdoor":
+        from holdfast.backdoors import suite
+
+        return suite.main(options)
     console = Console(stderr=options.json)
     config = config_of(options, console)
     stack = options.stack or config.stacks[0]

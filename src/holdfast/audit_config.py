@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from holdfast.errors import UserError
 from holdfast.suites import ADAPTIVE, SUITES
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Part(BaseModel):
@@ -141,23 +143,43 @@ def configure(
     Raises:
         UserError: Unknown key or suite, malformed YAML, a value of the wrong kind.
     """
+    merged = merged_from({}, given, file, sets)
+    suite = str(merged.get("suite", "quick"))
+    if suite not in SUITES:
+        raise UserError(f"there is no suite {suite!r}; choose from {', '.join(SUITES)}")
+    return checked(AuditConfig, _merge(SUITES[suite], merged), "audit setting")
+
+
+def merged_from(
+    below: Mapping[str, Any], given: Mapping[str, Any], file: Path | None, sets: Sequence[str]
+) -> dict[str, Any]:
+    """Fields from, in rising order of weight: those below, a YAML file, options, `key=value`s.
+
+    Raises:
+        UserError: malformed YAML, or no `key=value`.
+    """
     from_file = _yaml_object(file) if file is not None else {}
     told = {name: value for name, value in given.items() if value is not None}
     over: dict[str, Any] = {}
     for text in sets:
         _assign(over, text)
-    merged = _merge(_merge(from_file, told), over)
-    suite = str(merged.get("suite", "quick"))
-    if suite not in SUITES:
-        raise UserError(f"there is no suite {suite!r}; choose from {', '.join(SUITES)}")
+    return _merge(_merge(_merge(below, from_file), told), over)
+
+
+def checked(kind: type[Checked], fields: Mapping[str, Any], what: str) -> Checked:
+    """Settings of a kind.
+
+    Raises:
+        UserError: an unknown key, or a value of the wrong kind.
+    """
     try:
-        return AuditConfig.model_validate(_merge(SUITES[suite], merged))
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
-        known = ", ".join(AuditConfig.model_fields)
+        known = ", ".join(kind.model_fields)
         hint = f" (known keys: {known})" if first["type"] == "extra_forbidden" else ""
-        raise UserError(f"audit setting {where!r}: {first['msg']}{hint}") from error
+        raise UserError(f"{what} {where!r}: {first['msg']}{hint}") from error
 
 
 def _yaml_object(file: Path) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Suite(StrEnum):
     quick = "quick"
     standard = "standard"
     full = "full"
+    backdoor = "backdoor"
 
 
 app = typer.Typer(

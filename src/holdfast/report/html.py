@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 600  # lines of the full table; beyond that summary.json is the better place
 MOST_PANELS = 12  # plots of one kind
 EVALUATION = "evaluation"  # what `holdfast evaluate` calls its runs
+BACKDOORS = "backdoors"  # and the suite of that name its own
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,10 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
         from holdfast.report import benchmark
 
         return benchmark.write(Path(run_folder), out)
+    if kind_of(Path(run_folder)) == BACKDOORS:
+        from holdfast.report import backdoors
+
+        return backdoors.write(Path(run_folder), out)
     run = read_run(Path(run_folder))
     summary = run.summary
     marks = plots.marks(summary.stacks)
