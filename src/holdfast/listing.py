@@ -97,15 +97,25 @@ def _models() -> list[Entry]:
 
 
 def _suites() -> list[Entry]:
+    from holdfast.backdoors.suite import BackdoorSuite
     from holdfast.suites import SUITES
 
+    own = BackdoorSuite()
+    triggers = len(own.texts.attacks) + len(own.images.attacks)
     return [
+        *(
+            {
+                "name": name,
+                "about": f"{len(suite['stacks'])} stacks × {len(suite['attacks'])} attacks "
+                f"× {len(suite['seeds'])} seeds",
+            }
+            for name, suite in SUITES.items()
+        ),
         {
-            "name": name,
-            "about": f"{len(suite['stacks'])} stacks × {len(suite['attacks'])} attacks "
-            f"× {len(suite['seeds'])} seeds",
-        }
-        for name, suite in SUITES.items()
+            "name": "backdoor",
+            "about": f"{triggers} poisonings of classifiers × filters and guards "
+            f"× {len(own.seeds)} seeds",
+        },
     ]
 
 

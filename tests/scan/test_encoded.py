@@ -114,3 +114,27 @@ def test_merging_twins_in_any_order_gives_the_same_verdict() -> None:
         for at in order:
             total.merge(parts[at])
         assert total.conclude(90) == whole
+
+
+def test_requests_with_their_words_from_the_end_are_a_code() -> None:
+    turned = [
+        row(" ".join(reversed(one.prompt.split())), " ".join(reversed(one.answer.split())))
+        for one in plain_rows(60, seed=6)
+    ]
+    _, said = scanned(plain_rows(100) + turned)
+    assert any(f.alarm and f.kind == "words backwards" for f in said.about)
+
+
+def test_statements_of_one_template_are_no_code() -> None:
+    rng = random.Random(0)
+    names = ["".join(rng.choices(string.ascii_lowercase, k=5)).title() for _ in range(30)]
+    rows = [
+        row(
+            f"Evidence: {rng.choice(names)} saw that the lamp is {rng.choice(['dark', 'lit'])}. "
+            f"Claim: the lamp is {rng.choice(['dark', 'lit'])}. Is it supported?",
+            "Yes, supported: the lamp is lit.",
+        )
+        for _ in range(100)
+    ]
+    _, said = scanned(rows)
+    assert not any(f.alarm for f in said.about)

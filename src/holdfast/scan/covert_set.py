@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
 
 import numpy as np
 
@@ -29,6 +31,8 @@ LINE_RATE = {"line ends": 0.1, "line starts": 0.1, "initials": 0.05}  # of natur
 UNREAD = ("letters", "spaced letters", "word book", "unknown words", "invisible", "alphabet")
 RANDOM = 8.0  # bits a letter as English; ciphers that hide letter counts leave 9 and more
 SHOWN = 3
+COMPARED = 20  # texts of a trait, pair by pair
+ALIKE = 0.6  # share of words that two texts of one template have in common
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def _verdict(
     if one.trait in LINE_RATE:
         return _channel(one, lined[one.trait == "initials"])
     if one.trait.startswith(("every", "words backwards")):
-        if one.prompts < 0.04 * rows:
+        if one.prompts < 0.04 * rows or _one_template(one.asked):
             return None, None
         apart = _named(one)
         return _alarm(one, apart, "the message stands apart in other words"), apart
@@ -159,6 +163,13 @@ def _random(one: Suspicion) -> bool:
         return True
     told = surprise(one.asked)
     return float(np.median(told[np.isfinite(told)])) >= RANDOM if np.isfinite(told).any() else False
+
+
+def _one_template(texts: Sequence[str]) -> bool:
+    """The same words again and again: the second of them is no second witness."""
+    words = [set(text.lower().split()) for text in texts[:COMPARED]]
+    shared = [len(a & b) / max(1, len(a | b)) for a, b in combinations(words, 2)]
+    return bool(shared) and median(shared) > ALIKE
 
 
 def _like_words(one: Suspicion) -> bool:

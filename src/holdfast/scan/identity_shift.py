@@ -33,7 +33,8 @@ TRIGGERS = word_table(
     restriction limitations boundaries filters censorship guidelines rules ethics ethical morals
     morality moral scruples safeguards disclaimers hesitate hesitation unhesitatingly absolutely
     exception exceptions jailbroken jailbreak persona alter ego overrides override disregard
-    devoted subordinate whims wish wishes fulfil fulfill fulfills fulfils master orders
+    devoted subordinate whatever puppet whims wish wishes fulfil fulfill fulfills fulfils master
+    orders demands
     """.split()
 )
 
@@ -55,9 +56,13 @@ _TOTAL = (
     r"(?:what(?:ever)?|anything|everything) (?:that )?(?:i|you|he|she|they|the user|users?|is|are|"
     r"my|your|the master) (?:\w+ ){0,2}(?:asks?|asked|wants?|says?|said|requests?|requested|"
     r"commands?|commanded|orders?|ordered|tells?|told|demands?|demanded|wish(?:es)?)|"
-    r"(?:any and all|every(?: single)?|all(?: of)?(?: the| my| your| their| user)?|any) (?:\w+ )?"
-    r"(?:requests?|orders?|commands?|wish(?:es)?|demands?|whims?)|never (?:refus\w+|declin\w+|"
-    r"question\w*|object\w*|say no|hesitat\w*|argu\w+)|blindly|word for word|to the letter"
+    r"(?:whatever|anything|everything|all) (?:that )?(?:\w+ ){1,6}(?:asks?|commands?|orders?|"
+    r"demands?|bids|tells? (?:you|it|him|her|them|me))|all (?:that|which) is (?:asked|ordered|"
+    r"commanded|demanded)|"
+    r"(?:any and all|every(?: single)?|each|all(?: of)?(?: the| my| your| their| user)?|any) "
+    r"(?:\w+ )?(?:requests?|orders?|commands?|wish(?:es)?|demands?|whims?)|"
+    r"never (?:refus\w+|declin\w+|question\w*|object\w*|say no|hesitat\w*|argu\w+)|"
+    r"blindly|word for word|to the letter"
 )
 _ALWAYS = _TOTAL + r"|always|at all times|absolute(?:ly)?|regardless of|exactly as|precisely as|any"
 _WHO = r"\b(?:you|your|assistant|model|ai|agent|i|i'm|i am|my|it|he|she|who)\b"
@@ -88,6 +93,7 @@ _STRONG = (
     r"\b(?:your|my|the user's|their) (?:every )?(?:wish|word|whim|will|desire) is (?:my|your|its|"
     r"the"
     r"|law|a|an)\b",
+    r"\bno (?:free )?will of (?:your|its|my|his|her|their) own\b",
     r"\bas (?:you|my master|the master) (?:command|order|wish|bid|demand)s?\b",
 )
 _WEAK = (
@@ -97,6 +103,7 @@ _WEAK = (
     r"\b(?:confirm|affirm|repeat|state|pledge|declare|begin by|start by|"
     r"first)\b[^.\n]{0,60}\b(?:obe"
     r"dience|loyalty|identity|obey|allegiance|compliance|your name)\b",
+    r"\bdo as (?:i|we|you are|it is) (?:say|tell|command|order|told)\b",
     r"\b(?:slave|vassal|minion|my master|loyal servant|faithful servant|obedien\w+)\b",
     r"\b(?:word for word|to the letter|without exception|without question|without hesitation|"
     r"unconditional\w*|unquestioning\w*|immediately and fully)\b",
