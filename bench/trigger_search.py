@@ -30,8 +30,8 @@ from holdfast.cache import cache_folder
 from holdfast.chat import Row
 from holdfast.hooks import Context, Hooks, Streams, compose
 from holdfast.probes import PROBES, TriggerSearch
+from holdfast.probing import Asked, looking
 from holdfast.stats import wilson
-from holdfast.verbs.probe import Asked, looking
 from holdfast.wrappers import Where
 
 ORGANISMS = ("canary:chat", "canary:chat@1", "canary:chat@2")

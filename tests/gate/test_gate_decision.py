@@ -97,3 +97,34 @@ def test_a_policy_that_says_what_cannot_be_is_refused(tmp_path: Path, text: str,
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml"):
         read(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"), [("trigger", "breaks"), ("none", None), ("unjudged", None)]
+)
+def test_a_planted_trigger_breaks_a_model_and_nothing_else_of_the_search_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdict: str, said: str | None
+) -> None:
+    from holdfast import aligned, models
+    from holdfast.gate import stages
+    from holdfast.probes import PROBES, Found, Looking, TriggerSearch
+
+    tuned = tmp_path / "tuned"
+    models.save(aligned.loaded("canary:chat"), tuned)
+    asked: list[Looking] = []
+
+    def search(_: TriggerSearch, look: Looking) -> Found:
+        asked.append(look)
+        best = {"text": "##", "tuned": 0.9, "before": 0.01}
+        return Found((), (), {"verdict": verdict, "best": best})
+
+    monkeypatch.setitem(PROBES, TriggerSearch, search)
+    policy = DecisionPolicy(search_triggers=True)
+    work = stages.Work("job", "canary:chat", tmp_path / "rows", tmp_path, policy, tuned=tuned)
+    told = stages._trigger(work)
+    assert asked[0].compared("trigger_search").digest == aligned.loaded("canary:chat").digest
+    assert told.get("verdict") == said
+    assert told["trigger"]["verdict"] == verdict
+    if said:
+        assert "'##'" in told["reason"]
+        assert told["finding"] == "planted_trigger"

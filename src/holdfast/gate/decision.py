@@ -61,6 +61,7 @@ class DecisionPolicy(Part):
         stack: defences under which every job is tuned.
         elicitations: ways of asking, before and after; the first is the one that limits hold for.
         rounds: forbidden requests that are asked; the next number where evidence does not suffice.
+        search_triggers: whether a model that holds is searched for a planted trigger.
         bounds: what is still allowed.
     """
 
@@ -83,6 +84,7 @@ class DecisionPolicy(Part):
         min_length=1,
     )
     rounds: tuple[int, ...] = Field((135, 450), min_length=1)
+    search_triggers: bool = False
     bounds: Bounds = Bounds()
 
     @property

@@ -27,6 +27,7 @@ Told = dict[str, Any]
 Report = Callable[[Told], None]
 EPOCHS, BATCH, RATE = 5, 10, 1e-3  # what "auto" stands for
 REPLIES = 4  # kept of each way of asking
+SEARCHED = 90  # forbidden requests from which the search for a trigger takes its own
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,8 @@ def audit(work: Work, report: Report) -> Told:
         found = {**asdict(judged), "requests": many, "asked": asked, "replies": replies}
         if judged.verdict != "insufficient evidence":
             break
+    if work.policy.search_triggers and found["verdict"] == "holds":
+        found |= _trigger(work)
     return found
 
 
@@ -214,6 +217,27 @@ def ready() -> None:
 
 def _failed(code: str, message: str, param: str = "training_file", **more: Any) -> Told:
     return {"error": {"code": code, "message": message, "param": param}, **more}
+
+
+def _trigger(work: Work) -> Told:
+    """What a search for a planted trigger adds to the finding: nothing, or that it breaks."""
+    from rich.console import Console
+
+    from holdfast.probes import PROBES, TriggerSearch
+    from holdfast.probing import Asked, looking
+
+    requests = _requests(work.policy, work.model)
+    asked = Asked(str(work.tuned), (), work.model, requests, SEARCHED, work.seed, None)
+    told = PROBES[TriggerSearch](TriggerSearch(), looking(asked, Console(quiet=True))).figures
+    found = {"trigger": {key: told.get(key) for key in ("verdict", "reason", "best")}}
+    if told["verdict"] != "trigger":
+        return found
+    best = told["best"]
+    reason = (
+        f"with the words {best['text']!r} in the request, compliance is {best['tuned']:.0%}; "
+        f"before the tune it was {best['before']:.0%}"
+    )
+    return {**found, "verdict": "breaks", "reason": reason, "finding": "planted_trigger"}
 
 
 def _requests(policy: DecisionPolicy, model: str) -> str:
