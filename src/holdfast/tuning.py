@@ -138,6 +138,32 @@ def tuned_under(
     return tuned
 
 
+def loss_on(model: Model, rows: Sequence[Row], size: int = 16) -> float:
+    """Plain loss over all tokens of held-out rows that carry loss.
+
+    Args:
+        model: asked without a gradient.
+        rows: that it was not tuned on.
+        size: rows in a batch; changes nothing but memory.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from holdfast.batches import collate
+    from holdfast.encode import encode_all
+    from holdfast.losses import answer_logits
+
+    encoded = sorted(encode_all(rows, model.tokenizer), key=lambda row: len(row.ids))
+    total = weight = 0.0
+    with torch.no_grad():
+        for start in range(0, len(encoded), size):
+            batch = collate(encoded[start : start + size]).to(model.net.device)
+            logits, targets, weights = answer_logits(model.net, batch)
+            total += float((cross_entropy(logits, targets, reduction="none") * weights).sum())
+            weight += float(weights.sum())
+    return total / weight
+
+
 def adapted(options: TuneOptions) -> tuple[str, tuple[str, ...]]:
     """Stack and settings with the way of adapting in them.
 

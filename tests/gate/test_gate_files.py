@@ -94,9 +94,10 @@ def test_the_same_bytes_are_kept_until_the_last_file_is_deleted(gate: Gate) -> N
     assert not gate.room.store.held()[0]
 
 
-def test_a_file_that_a_job_needs_is_not_deleted(gate: Gate) -> None:
-    job = gate.job()
-    path = f"/v1/files/{job['training_file']}"
+@pytest.mark.parametrize("which", ["training_file", "validation_file"])
+def test_a_file_that_a_job_needs_is_not_deleted(gate: Gate, which: str) -> None:
+    job = gate.job(validation_file=gate.upload(rows(3)))
+    path = f"/v1/files/{job[which]}"
     answer = gate.client.delete(path, headers=gate.as_("ada"))
     assert answer.status_code == 409
     assert answer.json()["error"]["code"] == "file_in_use"

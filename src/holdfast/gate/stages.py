@@ -38,6 +38,7 @@ class Work:
         job: its id.
         model: name of the model that is tuned.
         rows: the training file.
+        held: the validation file, if there is one.
         scratch: the job's own folder.
         tuned: the folder of the tuned model, once there is one.
         policy: the gate's.
@@ -51,6 +52,7 @@ class Work:
     rows: Path
     scratch: Path
     policy: DecisionPolicy
+    held: Path | None = None
     tuned: Path | None = None
     examples: int = 10
     hyperparameters: dict[str, Any] = field(default_factory=dict)
@@ -58,26 +60,32 @@ class Work:
 
 
 def validate(work: Work, report: Report) -> Told:
-    """Reads the training file; every bad line is told at once."""
+    """Reads training and validation file; every bad line is told at once."""
+    rows, wrong = _read(work.rows, "training")
+    if wrong is None and rows < work.examples:
+        few = f"Training file has {rows} example(s)"
+        message = f"{few}, but must have at least {work.examples} examples"
+        wrong = _failed("invalid_n_examples", message, rows=rows)
+    if wrong is None and work.held is not None:
+        wrong = _read(work.held, "validation")[1]
+    return wrong or {"rows": rows}
+
+
+def _read(path: Path, what: str) -> tuple[int, Told | None]:
+    """How many rows a file has, and what is wrong with it."""
     from holdfast.chat import RowErrors, read_rows
 
+    code, param = f"invalid_{what}_file", f"{what}_file"
     try:
-        rows = len(read_rows(work.rows))
+        return len(read_rows(path)), None
     except RowErrors as errors:
         lines = [{"line": e.line, "reason": e.reason} for e in errors.errors]
-        message = f"{len(lines)} lines of the training file cannot be used: " + "; ".join(
+        message = f"{len(lines)} lines of the {what} file cannot be used: " + "; ".join(
             f"line {e['line']} {e['reason']}" for e in lines[:20]
         )
-        return _failed("invalid_training_file", message, lines=lines)
+        return 0, _failed(code, message, param, lines=lines)
     except UserError as error:
-        return _failed("invalid_training_file", str(error))
-    if rows < work.examples:
-        return _failed(
-            "invalid_n_examples",
-            f"Training file has {rows} example(s), but must have at least {work.examples} examples",
-            rows=rows,
-        )
-    return {"rows": rows}
+        return 0, _failed(code, str(error), param)
 
 
 def scan(work: Work, report: Report) -> Told:
@@ -107,7 +115,7 @@ def tune(work: Work, report: Report) -> Told:
     from holdfast import aligned, methods, models
     from holdfast.chat import read_rows
     from holdfast.hooks import Context, Streams
-    from holdfast.tuning import tuned_under
+    from holdfast.tuning import loss_on, tuned_under
 
     defences = methods.stack_of(work.policy.stack)
     policy, start = _policy(work.policy, work.model), aligned.loaded(work.model)
@@ -146,10 +154,12 @@ def tune(work: Work, report: Report) -> Told:
             param="hyperparameters",
         )
     part.rename(folder)
+    held = work.held and round(loss_on(tuned.model, read_rows(work.held)), 6)
     last = tuned.losses[-1] if tuned.losses else None
     told: Told = {"steps": tuned.steps, "tokens": tuned.tokens, "flops": tuned.flops}
     return told | {
         "train_loss": last,
+        "valid_loss": held,
         "losses": [round(x, 5) for x in tuned.losses],
         "stack": work.policy.stack,
         "settings": settings.model_dump(mode="json"),

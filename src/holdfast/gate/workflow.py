@@ -27,7 +27,7 @@ from holdfast.gate.decision import DECIDED, DecisionPolicy
 from holdfast.gate.options import Options
 from holdfast.gate.stages import Told, Work
 from holdfast.gate.store import Store
-from holdfast.gate.tables import ENDED, RUNNABLE, Event, Job, Stage
+from holdfast.gate.tables import ENDED, RUNNABLE, Event, File, Job, Stage
 
 ORDER = ("validate", "scan", "tune", "audit")
 TRIES = 3  # of a stage that crashes
@@ -160,10 +160,12 @@ class _Attempt:
 
     def _work(self, session: Session, of: Job) -> Work:
         digest = results(session, self.name).get("tune", {}).get("digest")
+        held = session.scalar(select(File.sha256).where(File.id == of.validation_file))
         return Work(
             job=self.name,
             model=of.model,
             rows=self.at.store.file(of.data_sha256),
+            held=self.at.store.file(held) if held else None,
             scratch=self.at.store.scratch(self.name).absolute(),
             policy=self.at.policy,
             tuned=self.at.store.model(digest).absolute() if digest else None,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from holdfast.gate.api.room import Room, TheRoom, Tuner, quick
@@ -98,7 +98,8 @@ def delete(room: TheRoom, caller: Tuner, file_id: str) -> Deleted:
     """Deletes a file, unless a job still needs it."""
     with room.database.session() as session:
         file = file_of(session, file_id, caller)
-        needed = select(func.count()).where(Job.training_file == file_id, Job.status.not_in(ENDED))
+        its = or_(Job.training_file == file_id, Job.validation_file == file_id)
+        needed = select(func.count()).where(its, Job.status.not_in(ENDED))
         if session.scalar(needed):
             raise conflict(f"{file_id} is needed by a job that has not ended.", "file_in_use")
         file.deleted_at = now()

@@ -57,8 +57,9 @@ def checkpoints(
         found = []
         if of.fine_tuned_model is not None and tuned is not None:
             metrics = {"step": float(tuned.result["steps"])}
-            if tuned.result.get("train_loss") is not None:
-                metrics["train_loss"] = float(tuned.result["train_loss"])
+            for name, known in (("train_loss", "train_loss"), ("full_valid_loss", "valid_loss")):
+                if tuned.result.get(known) is not None:
+                    metrics[name] = float(tuned.result[known])
             found = [
                 CheckpointObject(
                     id=f"ftckpt-{job_id.removeprefix('ftjob-')}",
