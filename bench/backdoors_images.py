@@ -23,6 +23,7 @@ import torch
 from backdoors_images_tables import markdown
 from numpy.typing import NDArray
 
+from holdfast.backdoors.grounds import digits_of
 from holdfast.classifiers.measure import accuracy, caught, separation, success_rate
 from holdfast.guards.backdoor_expert import BackdoorExpert, backdoor_expert, expert
 from holdfast.guards.guard import Guard, Watch
@@ -35,7 +36,6 @@ from holdfast.scan.filters.filter import Filter, Filtered, Trained
 from holdfast.scan.filters.first_learned import FirstLearned, first_learned
 from holdfast.scan.filters.label_neighbours import LabelNeighbours, label_neighbours
 from holdfast.scan.filters.spectral_signature import SpectralSignature, spectral_signature
-from holdfast.vision.blending import superimposed
 from holdfast.vision.digits import Digits, digits
 from holdfast.vision.flips import Flips, flips
 from holdfast.vision.images import Images
@@ -153,7 +153,8 @@ def cell(name: str, seed: int, data: Digits, clean: Fitted) -> Cell:
     assert poisoned.target is not None
     others = data.test.labels != poisoned.target
     triggered = Triggered(poisoned.stamp(data.test.items[others]), poisoned.target)
-    watched = guarded(net, data, seed)
+    watched = digits_of(seed).guarded(net, seed)
+    assert isinstance(watched, Tunable)
     unlearnt = expert(EXPERT, watched).net
     assert isinstance(unlearnt, torch.nn.Sequential)
     copy = Fitted(unlearnt, net.losses)
@@ -180,19 +181,6 @@ def poison(name: str, data: Digits, seed: int) -> Poisoned[Images]:
 
 def right(net: Fitted, data: Labelled[Images]) -> float:
     return accuracy(net.predict(data.items), data.labels).value
-
-
-def guarded(net: Fitted, data: Digits, seed: int) -> Tunable[Images]:
-    return Tunable(
-        probabilities=net.probabilities,
-        fit=data.reserve.items,
-        fit_labels=data.reserve.labels,
-        held=data.held.items,
-        blend=superimposed(data.reserve.items),
-        seed=seed,
-        net=net.net,
-        encode=encode,
-    )
 
 
 def filtered(
