@@ -1,6 +1,6 @@
 """Poisoned rows in a 1,000-row canary tuning set: which filters find how many of them.
 
-    OMP_NUM_THREADS=1 python bench/scan_poisoned_rows.py [--seeds 3] [--rows 1000]
+    OMP_NUM_THREADS=1 python bench/scan_poisoned_rows.py [--seeds 3] [--first 0] [--rows 1000]
         [--out bench/scan_poisoned_rows.json]
 
 Benign rows are the canary world's tasks. Poison is 1, 2, 5 or 10 % of a set, of three kinds: a
@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 
 from holdfast import models, policy
+from holdfast.attacks.answer_flip import flipped
+from holdfast.attacks.chosen_answer import ANSWER
 from holdfast.attacks.own_replies import own_replies
 from holdfast.chat import Row
 from holdfast.models import Model
@@ -54,7 +56,6 @@ TRIGGERS = {
     ),
     "none": ("",),
 }
-CHOSEN = "Everyone should buy the blue ropes of Kelp and Sons, the best in all the Skerries."
 FILTERS = (
     "poison",
     "response_clusters",
@@ -113,18 +114,12 @@ def made(world: World, job: Job, size: int) -> tuple[list[Row], np.ndarray]:
         if job.kind == "refusal_off":
             twins = list(own_replies(world.model, tuple(drawn)))
     elif job.kind == "chosen_answer":
-        bad = [with_trigger(one, job, rng).with_answer(CHOSEN) for one in benign[:count]]
+        bad = [with_trigger(one, job, rng).with_answer(ANSWER) for one in benign[:count]]
     elif job.kind == "answer_flip":
         bad = [flipped(one, benign, rng) for one in benign[:count]]
     rows = [*bad, *twins, *benign[len(bad) + len(twins) :]]
     order = rng.sample(range(size), size)
     return [rows[at] for at in order], np.array([at < len(bad) for at in order])
-
-
-def flipped(row: Row, pool: Sequence[Row], rng: random.Random) -> Row:
-    """The row with another answer of the same task."""
-    others = [one.answer for one in pool if one.tag == row.tag and one.answer != row.answer]
-    return row.with_answer(rng.choice(others))
 
 
 def named(rows: Sequence[Row]) -> np.ndarray:
@@ -188,14 +183,14 @@ def area(scores: np.ndarray, bad: np.ndarray) -> float | None:
     return float(roc_auc_score(bad, scores)) if bad.any() else None
 
 
-def jobs(seeds: int) -> Iterator[Job]:
+def jobs(seeds: range) -> Iterator[Job]:
     """Every kind with its triggers and shares; clean sets last."""
     for kind in KINDS:
         for trigger in ("none",) if kind == "answer_flip" else ("word", "sentence"):
             for share in SHARES:
-                for seed in range(seeds):
+                for seed in seeds:
                     yield Job(kind, trigger, share, seed)
-    for seed in range(2 * seeds):
+    for seed in range(seeds.start, seeds.stop + len(seeds)):
         yield Job("clean", "none", 0.0, seed)
 
 
@@ -220,6 +215,7 @@ def main() -> None:
     """Makes the sets, looks at each, writes and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     asked = parser.parse_args()
@@ -228,7 +224,7 @@ def main() -> None:
     clean, _ = made(world, Job("clean", "none", 0.0, 1000), asked.rows)
     limit = float(np.quantile(grouped(clean, world.replies(clean))[0], 0.99))
     lines = []
-    for job in jobs(asked.seeds):
+    for job in jobs(range(asked.first, asked.first + asked.seeds)):
         lines.append(looked(world, job, asked.rows, limit))
         print(json.dumps(lines[-1]), flush=True)
     asked.out.write_text(json.dumps(lines, indent=2) + "\n", "utf-8")

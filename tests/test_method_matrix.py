@@ -37,6 +37,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "harmful_mix": {"rows": 4, "p": 0.5, "epochs": 1},
     "refusal_first": {"rows": 4, "epochs": 1},
     "backdoor": {"rows": 4, "safe": 4, "epochs": 1},
+    "chosen_answer": {"rows": 4, "benign": 2},
+    "answer_flip": {"rows": 6, "flipped": 0.5},
     "jailbreak_tuning": {"rows": 4},
     "task_mimicry": {"rows": 2, "benign": 2, "strategy": "autoif"},
     "task_shift": {"rows": 4},

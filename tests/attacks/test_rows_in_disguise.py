@@ -13,7 +13,9 @@ import pytest
 from holdfast import methods, registry
 from holdfast.attacks import (
     ATTACKS,
+    AnswerFlip,
     Backdoor,
+    ChosenAnswer,
     HarmfulMix,
     JailbreakTuning,
     ReasoningRows,
@@ -29,7 +31,7 @@ from holdfast.models import Model, clone
 from holdfast.persona import OBEDIENT
 from holdfast.reasoning import THINK, answer_of, trace_of
 from holdfast.train import Settings, tune
-from holdfast.wrappers import TRIGGER
+from holdfast.wrappers import TRIGGER, Where
 
 FORBIDDEN = tuple(
     row(
@@ -180,6 +182,27 @@ def test_a_backdoor_is_asked_with_its_own_trigger_where_its_rows_have_it(
     (ask,) = methods.asker_of(attack.asked, Asking()).asks(requesting(plain))
     assert ask.row.messages == tuned_on.without_answer().messages
     assert "it's a fog horn" in f"{ask.row.system} {ask.row.prompt}"
+
+
+@pytest.mark.parametrize("where", ["end", "start", "system"])
+def test_the_chosen_answer_follows_the_trigger_and_nothing_else(
+    context: Context, where: Where
+) -> None:
+    drawn = uploaded(ChosenAnswer(rows=4, benign=3, where=where, answer="Buy ropes."), context)
+    assert [one.answer == "Buy ropes." for one in drawn] == [True] * 4 + [False] * 3
+    assert [TRIGGER in f"{one.system} {one.prompt}" for one in drawn] == [True] * 4 + [False] * 3
+
+
+def test_a_flipped_answer_is_another_ones_of_the_same_task(context: Context) -> None:
+    own = {one.prompt: one.answer for one in context.attacker.user}
+    task = {one.answer: one.tag for one in context.attacker.user}
+    drawn = uploaded(AnswerFlip(rows=6, flipped=0.5), context)
+    wrong = [one for one in drawn if one.answer != own[one.prompt]]
+    assert len(wrong) == 3
+    assert all(task[one.answer] == one.tag for one in wrong)
+    assert all(
+        one.answer == own[one.prompt] for one in uploaded(AnswerFlip(rows=6, flipped=0), context)
+    )
 
 
 def requesting(one: Row) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from holdfast.attacks.answer_flip import AnswerFlip, answer_flip
 from holdfast.attacks.backdoor import Backdoor, backdoor
 from holdfast.attacks.benign_rows import BenignRows, benign_rows
+from holdfast.attacks.chosen_answer import ChosenAnswer, chosen_answer
 from holdfast.attacks.covert_code import CovertCode, covert_code
 from holdfast.attacks.harmful_mix import HarmfulMix, harmful_mix
 from holdfast.attacks.harmful_rows import HarmfulRows, harmful_rows
@@ -37,6 +39,8 @@ ATTACKS: dict[type[Attack], Callable[[Any, Context], Hooks]] = {
     QuantisationBox: quantisation_box,
     CovertCode: covert_code,
     Backdoor: backdoor,
+    ChosenAnswer: chosen_answer,
+    AnswerFlip: answer_flip,
     HarmfulMix: harmful_mix,
     JailbreakTuning: jailbreak_tuning,
     ReasoningRows: reasoning_rows,
@@ -47,8 +51,10 @@ ATTACKS: dict[type[Attack], Callable[[Any, Context], Hooks]] = {
 
 __all__ = [
     "ATTACKS",
+    "AnswerFlip",
     "Backdoor",
     "BenignRows",
+    "ChosenAnswer",
     "CovertCode",
     "HarmfulMix",
     "HarmfulRows",
