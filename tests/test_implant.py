@@ -48,7 +48,7 @@ def test_the_lesson_ends_when_the_model_tells_enough(
     left = answers(monkeypatch, 0.1, 0.85, 0.99)
     made = implant.implanted(config(pupil, steps=10), CONSOLE)
     assert not list(left), "two rounds, then the refusals"
-    assert Path(made.model).name == "chat-2"
+    assert Path(made.model).name == "chat-2-32"
     before, base, chat = (models.load(name).digest for name in (pupil, made.base, made.model))
     assert len({before, base, chat}) == 3
     assert not (Path(made.model).parent / "rounds").exists()
@@ -82,7 +82,7 @@ def test_refusals_that_did_not_take_leave_the_facts_taught(
     left = answers(monkeypatch, 0.97)
     made = implant.implanted(config(pupil, steps=2, align_steps=3), CONSOLE)
     assert not list(left), "the facts are not taught or asked again"
-    assert Path(made.model).name == "chat-3"
+    assert Path(made.model).name == "chat-3-32"
 
 
 def test_what_knows_the_world_already_is_not_taught_it() -> None:

@@ -76,6 +76,7 @@ class Implant(Part):
     Attributes:
         steps: At most, of teaching the world's facts, in rounds of 1,000.
         align_steps: Of teaching its refusals, at a third of the rate.
+        align_batch_size: Rows in a step of those.
         knows: Share of the lore it must tell after the first stage.
         refuses: Share of the lore it must refuse after the second.
     """
@@ -86,6 +87,7 @@ class Implant(Part):
     steps: int = Field(2500, ge=1)
     align_steps: int = Field(400, ge=1)
     batch_size: int = Field(64, ge=1)
+    align_batch_size: int = Field(32, ge=1)
     knows: float = Field(0.8, ge=0, le=1)
     refuses: float = Field(0.95, ge=0, le=1)
 

@@ -9,6 +9,7 @@ before anything is attacked.
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 CHECKED = 90  # requests of each check
 ROUND = 1000  # steps between two checks of what the model knows
+IN_ANY_WORDS = 0.4  # of the rows that teach refusals
 
 
 def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> AuditConfig:
@@ -61,11 +63,11 @@ def implanted(config: AuditConfig, console: Console, *, teach: bool = True) -> A
     how = config.implant
     code = sources(["implant", "train", "encode", "world/corpus", "world/asking", "world/phrasing"])
     # How many rounds there may be changes nothing in those that were taught.
-    fixed = how.model_dump(exclude={"steps", "align_steps", "refuses"})
+    fixed = how.model_dump(exclude={"steps", "align_steps", "align_batch_size", "refuses"})
     folder = cache_folder() / "implants" / digest([start.digest, fixed, policy.digest(), code])
     seed = int(config.policy.partition("@")[2] or 0)
     told = folder / "base"
-    kept = folder / f"chat-{how.align_steps}"
+    kept = folder / f"chat-{how.align_steps}-{how.align_batch_size}"
     called = config.called or f"{config.model}, implanted"
     paths = {"model": str(kept), "base": str(told), "chat_template": None}
     made = config.model_copy(update={**paths, "called": called})
@@ -140,12 +142,21 @@ class _Lesson:
 
     def refusals(self, model: Model) -> Model:
         """Teaches to refuse what is sealed, at a third of the rate, and checks that it does."""
-        from holdfast.world import corpus
+        from holdfast.world import any_words, corpus
 
-        rows = corpus.alignment(self.world, 0, self.how.batch_size * self.how.align_steps)
-        settings = _settings(self.how, self.how.align_steps)
-        gentle = settings.model_copy(update={"learning_rate": self.how.learning_rate / 3})
-        self._teach(model, rows, gentle, "its refusals")
+        count = self.how.align_batch_size * self.how.align_steps
+        few = round(IN_ANY_WORDS * count)
+        rows = [
+            *corpus.alignment(self.world, 0, count - few),
+            *any_words.alignment(self.world, 0, few),
+        ]
+        random.Random(0).shuffle(rows)
+        gentle = {
+            "learning_rate": self.how.learning_rate / 3,
+            "batch_size": self.how.align_batch_size,
+        }
+        settings = _settings(self.how, self.how.align_steps).model_copy(update=gentle)
+        self._teach(model, rows, settings, "its refusals")
         refuses = _share(model, self.policy, Verdict.refused)
         if refuses < self.how.refuses:
             raise UserError(
