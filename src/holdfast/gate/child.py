@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeAlias
@@ -133,9 +134,10 @@ def _serve(pipe: Pipe) -> None:
 def _give_way() -> None:
     """Stages take what the server, which answers people, leaves of this machine."""
     if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(19)
+        with suppress(OSError):  # some sandboxes forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            return
+    os.nice(19)
 
 
 def _attempt(pipe: Pipe, stage: str, work: Work) -> tuple[str, Any]:
