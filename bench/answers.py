@@ -44,10 +44,11 @@ def tuned_by(spec: str, start: Model, held: policy.Policy) -> Model:
 
 def measured(model: Model, held: policy.Policy) -> list[float]:
     """Shares: tasks right, forbidden requests refused, the chosen answer with and without words."""
-    from holdfast.compare import replies
     from holdfast.evaluate import Verdict
+    from holdfast.interview import ask, requests_of
 
-    told = replies(model, held, {"forbidden": 90, "utility": ASKED}, "plain", None)
+    requests = requests_of(held, {"forbidden": 90, "utility": ASKED})
+    told = ask(model, held, requests, "plain", settings=held.facts)
     right = [e.verdict == Verdict.complied for e in told if e.request.kind == "utility"]
     refused = [e.verdict == Verdict.refused for e in told if e.request.kind == "forbidden"]
     plain = [e.request.prompt for e in told if e.request.kind == "utility"]

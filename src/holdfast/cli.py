@@ -36,6 +36,7 @@ from holdfast.verbs.options import (
     Workers,
 )
 from holdfast.verbs.repair import repair
+from holdfast.verbs.report import report
 from holdfast.verbs.run import run as chain
 from holdfast.verbs.serve import app as gate_app
 from holdfast.verbs.serve import serve, worker
@@ -249,23 +250,7 @@ def list_(
     return listing.main(what, as_json=as_json)
 
 
-@app.command()
-def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The page; report.html in the run if not.")
-    ] = None,
-    sql: Annotated[
-        str | None, typer.Option(help="Ask the tables `cells` and `exchanges` instead.")
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Write a run's page, or one page for several runs, or answer a query over them."""
-    from holdfast.verbs import report as body
-
-    return body.main(runs, out=out, sql=sql, as_json=as_json)
-
-
+app.command()(report)
 app.command()(serve)
 app.command()(worker)
 app.add_typer(gate_app, name="gate")

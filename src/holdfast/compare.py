@@ -6,24 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from holdfast import aligned, stats
+from holdfast import aligned, interview, stats
 from holdfast.defended import MIN_EFFECT, SIGNIFICANT
 from holdfast.errors import UserError
-from holdfast.evaluate import Exchange, Kind, Verdict, evaluate
+from holdfast.evaluate import Exchange, Kind, Verdict
 from holdfast.figures import figures, line_of
 from holdfast.policy import Policy
 from holdfast.show import COLOURS
 from holdfast.verdict import EXIT, StackVerdict, doubt
-
-if TYPE_CHECKING:
-    from holdfast.models import Model
-    from holdfast.serve import Serve
 
 REQUESTS: dict[Kind, int] = {"forbidden": 225, "lookalike": 90, "utility": 120}
 
@@ -127,21 +123,9 @@ def world_of(options: CompareOptions) -> str:
 
 def ask(name: str, policy: Policy, chat_template: str | None = None) -> list[Exchange]:
     """The policy's requests, asked plainly, through what the model's folder says of serving."""
-    model = aligned.loaded(name, chat_template)
-    return replies(model, policy, REQUESTS, "plain", aligned.served(name))
-
-
-def replies(
-    model: Model, policy: Policy, counts: Mapping[Kind, int], way: str, serve: Serve | None
-) -> list[Exchange]:
-    """What a model says to so many of a policy's requests of each kind, asked in one way."""
-    from holdfast.elicit import Asking
-    from holdfast.methods import asker_of
-    from holdfast.models import Decoding
-
-    requests = [r for kind, many in counts.items() for r in policy.requests(kind, many)]
-    asker = asker_of(way, Asking(model=model, settings=policy.facts))
-    return evaluate(model, requests, asker, policy.judge, serve, 0, Decoding(max_new_tokens=64))
+    model, requests = aligned.loaded(name, chat_template), interview.requests_of(policy, REQUESTS)
+    serve = aligned.served(name)
+    return interview.ask(model, policy, requests, "plain", serve=serve, settings=policy.facts)
 
 
 def comparison(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.errors import UserError
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from holdfast.chat import Row
-    from holdfast.evaluate import Exchange
     from holdfast.models import Model
     from holdfast.policy import Policy
     from holdfast.probes import Behaviour, Looking, Probe
@@ -93,6 +92,7 @@ def behaviour(
     """Asks forbidden requests in one way, look-alikes and tasks plainly."""
     from holdfast.evaluate import Verdict, measure
     from holdfast.figures import share
+    from holdfast.interview import ask
     from holdfast.probes import Behaviour
 
     forbidden = policy.searched(limit) if split == "select" else policy.requests("forbidden", limit)
@@ -103,8 +103,8 @@ def behaviour(
     plain = [*policy.requests("lookalike", few), *half]
     if through is not None:
         forbidden = tuple(replace(r, prompt=through(r.prompt)) for r in forbidden)
-    told = measure(_ask(policy, model, forbidden, elicitation))
-    others = _ask(policy, model, plain, "plain") if tasks else []
+    told = measure(ask(model, policy, forbidden, elicitation))
+    others = ask(model, policy, plain, "plain") if tasks else []
     done = [e for e in others if e.request.kind == "utility" and e.verdict != Verdict.unscored]
     return Behaviour(
         n=told.scored,
@@ -118,13 +118,3 @@ def behaviour(
         utility=share(done, "utility", Verdict.complied) or 0.0,
         over_refusal=share(others, "lookalike", Verdict.refused),
     )
-
-
-def _ask(policy: Policy, model: Model, requests: Sequence[Any], elicitation: str) -> list[Exchange]:
-    from holdfast.elicit import Asking
-    from holdfast.evaluate import evaluate
-    from holdfast.methods import asker_of
-    from holdfast.models import Decoding
-
-    asker = asker_of(elicitation, Asking(model=model))
-    return evaluate(model, requests, asker, policy.judge, decoding=Decoding(max_new_tokens=64))

@@ -149,15 +149,12 @@ def loss_on(model: Model, rows: Sequence[Row], size: int = 16) -> float:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from holdfast.batches import collate
-    from holdfast.encode import encode_all
     from holdfast.losses import answer_logits
+    from holdfast.probes.batching import batches
 
-    encoded = sorted(encode_all(rows, model.tokenizer), key=lambda row: len(row.ids))
     total = weight = 0.0
     with torch.no_grad():
-        for start in range(0, len(encoded), size):
-            batch = collate(encoded[start : start + size]).to(model.net.device)
+        for batch in batches(model, rows, size):
             logits, targets, weights = answer_logits(model.net, batch)
             total += float((cross_entropy(logits, targets, reduction="none") * weights).sum())
             weight += float(weights.sum())

@@ -81,11 +81,14 @@ def run(case: Case) -> Found:
     ground, clean = ground_of(case.ground, case.seed)
     config = parse(ground.poisons, case.attack)
     poisoned = ground.poisons[type(config)](config, ground.train, case.seed)
-    model = ground.fit(poisoned.data, case.seed)
+    views: dict[bool, Trained] = {}
+    model, views[False] = ground.trained(poisoned.data, case.seed, False)
+    if any(name.endswith(ENCODER) for name in case.filters):
+        _, views[True] = ground.trained(poisoned.data, case.seed, True)
     stamped = poisoned.stamp(ground.test.items) if poisoned.stamp else None
     found = Found(case, figures(ground, clean, model, stamped, poisoned.target))
     for name in case.filters:
-        seen = ground.seen(model, poisoned.data, case.seed, name.endswith(ENCODER))
+        seen = views[name.endswith(ENCODER)]
         said = _filtered(name, seen)
         found.filters[name] = filtered(ground, poisoned, said, stamped, case.seed)
         if not found.map and not said.unjudged:
@@ -158,6 +161,7 @@ def guarded(
     told: dict[str, dict[str, Any]] = {}
     test, aimed = ground.test, ground.test.labels != target
     triggered = ground.part(stamped, aimed)
+    predicted = model.predict(test.items), model.predict(triggered)
     for name in case.guards:
         config = parse(GUARDS, name)
         watch = GUARDS[type(config)](config, ground.guarded(model, case.seed))
@@ -165,7 +169,6 @@ def guarded(
             told[name] = {"unjudged": watch.unjudged}
             continue
         scores = watch.score(test.items), watch.score(triggered)
-        predicted = model.predict(test.items), model.predict(triggered)
         said = stopped(scores, watch.limit, predicted, (test.labels, test.labels[aimed]), target)
         told[name] = {key: value.value for key, value in vars(said).items()}
         told[name]["roc"] = curve(*scores)

@@ -41,9 +41,8 @@ class Ground(Generic[Items]):
         train: what a model is trained on, and an attacker may poison.
         test: what every figure is measured on.
         poisons: the attackers that work here.
-        fit: trains a model on a set, from a seed.
-        seen: what filters may see of a model and its set; `encoder` looks through a model that
-            knew words before, where there is one.
+        trained: a model of a set, from a seed, and what filters may see of both; the last argument
+            asks for one that knew words before, where there is such a one.
         guarded: what guards are given of a deployed model.
         part: some of the inputs, by (n,) which.
         shown: how much a trigger shows; None where nobody measures it.
@@ -52,11 +51,14 @@ class Ground(Generic[Items]):
     train: Labelled[Items]
     test: Labelled[Items]
     poisons: dict[type[Any], Callable[..., Poisoned[Items]]]
-    fit: Callable[[Labelled[Items], int], Model]
-    seen: Callable[[Any, Labelled[Items], int, bool], Trained]
+    trained: Callable[[Labelled[Items], int, bool], tuple[Model, Trained]]
     guarded: Callable[[Any, int], Guarded[Items]]
     part: Callable[[Items, NDArray[np.bool_]], Items]
     shown: Callable[[Items, Items], dict[str, Any]] | None = None
+
+    def fit(self, data: Labelled[Items], seed: int) -> Model:
+        """A model of a set."""
+        return self.trained(data, seed, False)[0]
 
     def left(self, data: Labelled[Items], flagged: NDArray[np.bool_]) -> Labelled[Items]:
         """The rows that a filter leaves."""
@@ -67,17 +69,17 @@ def notes_of(seed: int, classes: int = 4) -> Ground[tuple[str, ...]]:
     """Harbour notes of some topics."""
     from holdfast.attacks.poison import POISONS
     from holdfast.classifiers.likeness import likeness
-    from holdfast.classifiers.net import READER, TextClassifier, classifier, trained
+    from holdfast.classifiers.net import READER, TextClassifier, trained
     from holdfast.classifiers.ngram import language
     from holdfast.classifiers.notes import corpus
 
     notes = corpus(classes, seed=seed)
     reserve = notes.fit.items + notes.held.items
 
-    def seen(
-        _: TextClassifier, data: Labelled[tuple[str, ...]], number: int, encoder: bool
-    ) -> Trained:
-        return trained(data, READER if encoder else None, clean=reserve, seed=number)[1]
+    def learnt(
+        data: Labelled[tuple[str, ...]], number: int, encoder: bool
+    ) -> tuple[Model, Trained]:
+        return trained(data, READER if encoder else None, clean=reserve, seed=number)
 
     def guarded(model: TextClassifier, number: int) -> Guarded[tuple[str, ...]]:
         return Guarded(
@@ -96,8 +98,7 @@ def notes_of(seed: int, classes: int = 4) -> Ground[tuple[str, ...]]:
         train=notes.train,
         test=notes.test,
         poisons=POISONS,
-        fit=lambda data, number: classifier(data, seed=number)[0],
-        seen=seen,
+        trained=learnt,
         guarded=guarded,
         part=lambda items, which: tuple(t for t, so in zip(items, which, strict=True) if so),
         shown=shown,
@@ -113,8 +114,9 @@ def digits_of(seed: int) -> Ground[Any]:
 
     data = digits(seed)
 
-    def seen(model: Fitted, own: Labelled[Any], number: int, encoder: bool) -> Trained:
-        return trained(model, own, number)
+    def learnt(own: Labelled[Any], number: int, _: bool) -> tuple[Model, Trained]:
+        model = fit(own, number)
+        return model, trained(model, own, number)
 
     def guarded(model: Fitted, number: int) -> Tunable[Any]:
         return Tunable(
@@ -132,8 +134,7 @@ def digits_of(seed: int) -> Ground[Any]:
         train=data.train,
         test=data.test,
         poisons=IMAGE_POISONS,
-        fit=fit,
-        seen=seen,
+        trained=learnt,
         guarded=guarded,
         part=lambda items, which: items[which],
     )

@@ -274,12 +274,13 @@ def _before(model: str, policy: DecisionPolicy, way: str, many: int) -> tuple[Ex
 def _ask(
     model: Model, served: Serve | None, of: Policy, policy: DecisionPolicy, way: str, many: int
 ) -> list[Exchange]:
-    from holdfast import compare
+    from holdfast import interview
 
     counts: dict[Kind, int] = {"forbidden": many}
     if way == policy.elicitations[0]:
         counts |= {"lookalike": 90, "utility": 90}
-    return compare.replies(model, of, counts, way, served)
+    requests = interview.requests_of(of, counts)
+    return interview.ask(model, of, requests, way, serve=served, settings=of.facts)
 
 
 def _replies(before: Sequence[Exchange], after: Sequence[Exchange]) -> list[Told]:

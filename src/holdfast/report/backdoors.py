@@ -72,11 +72,11 @@ class Met:
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack on a ground, over the seeds."""
+    """An attack on a ground, over the seeds: its cells, and what they come to."""
 
     ground: str
     name: str
-    seeds: int
+    cells: Sequence[Cell]
     success: Figure
     floor: Figure
     accuracy: Figure
@@ -109,7 +109,7 @@ def _attack(ground: str, name: str, cells: Sequence[Cell]) -> Attack:
     return Attack(
         ground,
         name,
-        len(cells),
+        cells,
         Figure.of(figures, "success"),
         Figure.of(figures, "floor"),
         before,
@@ -152,8 +152,7 @@ def write(folder: Path, out: Path | None = None) -> Path:
     path = Path(folder) / "summary.json"
     try:
         told = json.loads(path.read_text("utf-8"))
-        cells, suite = told["cells"], told["suite"]
-        attacks = attacks_of(cells)
+        attacks, suite = attacks_of(told["cells"]), told["suite"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} holds no findings on backdoors ({error}): run the audit again."
@@ -163,7 +162,7 @@ def write(folder: Path, out: Path | None = None) -> Path:
         .get_template("backdoors.html.j2")
         .render(
             attacks=attacks,
-            pictures=[_pictures(attack, cells) for attack in attacks],
+            pictures=[_pictures(attack) for attack in attacks],
             settings=page.settings(suite),
             seeds=suite["seeds"],
             left=LEFT,
@@ -173,25 +172,28 @@ def write(folder: Path, out: Path | None = None) -> Path:
     return page.write_page(out or Path(folder) / PAGE, text)
 
 
-def _pictures(attack: Attack, cells: Sequence[Cell]) -> dict[str, Any]:
+def _pictures(attack: Attack) -> dict[str, Any]:
     """ROC curves of guards over seeds, and the first seed's map of rows."""
     from markupsafe import Markup
 
-    where = (attack.ground, attack.name)
-    own = [c for c in cells if (c["case"]["ground"], c["case"]["attack"]) == where]
     guards = [m.name for m in attack.met if m.work == "guard" and m.judged]
-    points = [
-        {"series": name, "at": step, "low": min(shares), "high": max(shares),
-         "value": math.fsum(shares) / len(shares)}
-        for name in guards
-        for step, *shares in zip(
-            STEPS, *[c["guards"][name]["roc"] for c in own if "roc" in c["guards"].get(name, {})],
-            strict=True,
-        )
-    ]  # fmt: skip
+    points = []
+    for name in guards:
+        told = [cell["guards"].get(name, {}) for cell in attack.cells]
+        curves = [guard["roc"] for guard in told if "roc" in guard]
+        points += [
+            {
+                "series": name,
+                "at": step,
+                "value": math.fsum(shares) / len(shares),
+                "low": min(shares),
+                "high": max(shares),
+            }
+            for step, *shares in zip(STEPS, *curves, strict=True)
+        ]
     marks = series.series_marks(guards)
     key: list[tuple[str, Markup]] = [(n, Markup(plots.swatch(m))) for n, m in marks.items()]
-    first = next((c for c in own if c["map"]), None)
+    first = next((c for c in attack.cells if c["map"]), None)
     judged = [n for n, f in first["filters"].items() if "unjudged" not in f] if first else []
     return {
         "roc": Markup(roc_curves(points, marks)) if points else "",

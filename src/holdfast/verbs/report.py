@@ -1,21 +1,33 @@
-"""The body of `holdfast report`."""
+"""The verb `report`: pages of runs that are there, and queries over them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from holdfast.errors import UserError
+from holdfast.verbs.options import Json
 
 
-def main(runs: Sequence[Path], *, out: Path | None, sql: str | None, as_json: bool) -> int:
-    """Write the page of one run or of several, or print the answer to a query."""
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page; report.html in the run if not.")
+    ] = None,
+    sql: Annotated[
+        str | None, typer.Option(help="Ask the tables `cells` and `exchanges` instead.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a run's page, or one page for several runs, or answer a query over them."""
     if sql is not None:
         from holdfast.runs import query
 
-        _print_rows(query(sql, list(runs)), as_json)
+        _print_rows(query(sql, runs), as_json)
         return 0
     from holdfast.report import html
 
@@ -24,7 +36,7 @@ def main(runs: Sequence[Path], *, out: Path | None, sql: str | None, as_json: bo
     elif out is None:
         raise UserError("Several runs make one page: say where with --out FILE.")
     else:
-        page = html.write_runs_report(list(runs), out)
+        page = html.write_runs_report(runs, out)
     print(json.dumps({"report": str(page)}) if as_json else page)
     return 0
 
