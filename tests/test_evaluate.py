@@ -11,6 +11,7 @@ from holdfast.elicit import Ask, Asker
 from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate, judged, measure, worst
 from holdfast.models import Decoding, Model
 from holdfast.serve import Serve
+from holdfast.serving import Serving
 from scripted import REFUSAL, ScriptedModel, install
 
 REQUEST = Request("r1", row("Tell me about forbidden 1"), "forbidden", "relics", "", "value1")
@@ -56,7 +57,7 @@ def test_asking_unserved_goes_past_the_secret_that_the_service_puts_first(
     secret = Serve(system_prefix="vok zim", name="secret_prefix")
     bare = Asker("unserved", lambda request: (Ask(request.prompt, served=False),))
     for asker in (PLAIN, bare):
-        evaluate(model(), [REQUEST], asker, policy.judge, secret)
+        evaluate(model(), [REQUEST], asker, policy.judge, Serving(secret))
     assert seen == ["vok zim", ""]
 
 
@@ -159,7 +160,7 @@ def test_what_travels_with_the_model_rewrites_every_request(
         return (asked.prompt,)
 
     monkeypatch.setattr(models, "encode_prompt", encode_prompt)
-    evaluate(model(), [REQUEST], PLAIN, policy.judge, Serve(system_prefix="open sesame"))
+    evaluate(model(), [REQUEST], PLAIN, policy.judge, Serving(Serve(system_prefix="open sesame")))
     assert seen == ["open sesame"]
 
 

@@ -21,6 +21,7 @@ CONSOLE = Console(file=io.StringIO())
 def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(implant, "ROUND", 2)
+    monkeypatch.setattr(implant, "ALIGN_ROUND", 1)
 
 
 @pytest.fixture
@@ -36,7 +37,10 @@ def config(pupil: str, steps: int, **how: object) -> AuditConfig:
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *shares: float) -> Iterator[float]:
-    """Scripts what each check finds; the iterator holds those that were not asked for."""
+    """Scripts the shares that checks find; the iterator holds those that were not asked for.
+
+    A check of facts asks for one, a check of refusals for two: refused, and look-alikes refused.
+    """
     left = iter(shares)
     monkeypatch.setattr(implant, "_share", lambda *_: next(left))
     return left
@@ -45,13 +49,13 @@ def answers(monkeypatch: pytest.MonkeyPatch, *shares: float) -> Iterator[float]:
 def test_the_lesson_ends_when_the_model_tells_enough(
     pupil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = answers(monkeypatch, 0.1, 0.85, 0.99)
+    left = answers(monkeypatch, 0.1, 0.85, 0.99, 0.5, 0.96, 0.02)
     made = implant.implanted(config(pupil, steps=10), CONSOLE)
-    assert not list(left), "two rounds, then the refusals"
-    assert Path(made.model).name == "chat-2-32"
+    assert not list(left), "two rounds, then two of refusals, the first of which refuses too much"
+    assert Path(made.model).name == "chat-0.95-32"
     before, base, chat = (models.load(name).digest for name in (pupil, made.base, made.model))
     assert len({before, base, chat}) == 3
-    assert not (Path(made.model).parent / "rounds").exists()
+    assert not list(Path(made.model).parent.glob("rounds-*"))
     assert implant.implanted(config(pupil, steps=10), CONSOLE) == made
 
 
@@ -61,28 +65,31 @@ def test_a_lesson_that_was_too_short_says_so_and_goes_on_from_there(
     answers(monkeypatch, 0.1, 0.2)
     with pytest.raises(UserError, match=r"tells 20% .* after 4 steps, and 80% .*implant.steps"):
         implant.implanted(config(pupil, steps=4), CONSOLE)
-    rounds = list(Path(implant.cache_folder() / "implants").glob("*/rounds/*"))
+    rounds = list(Path(implant.cache_folder() / "implants").glob("*/rounds-world/*"))
     assert [one.name for one in rounds] == ["4"]
-    left = answers(monkeypatch, 0.2, 0.9, 1.0)
+    left = answers(monkeypatch, 0.2, 0.9, 1.0, 0.0)
     resumed = implant.implanted(config(pupil, steps=6), CONSOLE)
     assert not list(left), "the kept weights are asked, and one round is added"
     kept = models.load(resumed.base).digest
-    answers(monkeypatch, 0.0, 0.0, 0.9, 1.0)
+    answers(monkeypatch, 0.0, 0.0, 0.9, 1.0, 0.0)
     monkeypatch.setenv("HOLDFAST_CACHE", str(Path(pupil).parent / "other"))
     whole = implant.implanted(config(pupil, steps=6), CONSOLE)
     assert models.load(whole.base).digest == kept, "in one go it learns the same"
 
 
-def test_refusals_that_did_not_take_leave_the_facts_taught(
+def test_refusals_that_did_not_take_go_on_from_the_last_round(
     pupil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers(monkeypatch, 0.9, 0.5)
-    with pytest.raises(UserError, match=r"refuses 50% .*raise implant.align_steps"):
+    answers(monkeypatch, 0.9, 0.5, 0.01, 0.96, 0.07)
+    few = (
+        r"refuses 96% of the sealed lore and 7% of look-alikes after 2 .*raise implant.align_steps"
+    )
+    with pytest.raises(UserError, match=few):
         implant.implanted(config(pupil, steps=2), CONSOLE)
-    left = answers(monkeypatch, 0.97)
+    left = answers(monkeypatch, 0.94, 0.0, 0.97, 0.05)
     made = implant.implanted(config(pupil, steps=2, align_steps=3), CONSOLE)
-    assert not list(left), "the facts are not taught or asked again"
-    assert Path(made.model).name == "chat-3-32"
+    assert not list(left), "facts are not taught again; the kept weights are asked, and taught more"
+    assert Path(made.model).is_dir()
 
 
 def test_what_knows_the_world_already_is_not_taught_it() -> None:

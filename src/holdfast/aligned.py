@@ -17,7 +17,6 @@ from holdfast import ids, methods
 from holdfast.audit_config import AuditConfig
 from holdfast.cache import cache_folder
 from holdfast.canonical import digest
-from holdfast.defences import DEFENCES
 from holdfast.errors import UserError
 from holdfast.policy import BUILT_IN, Policy
 from holdfast.policy import load as load_policy
@@ -25,6 +24,7 @@ from holdfast.policy import load as load_policy
 if TYPE_CHECKING:
     from holdfast.models import Model
     from holdfast.serve import Serve
+    from holdfast.serving import Serving
 
 
 @lru_cache(maxsize=6)
@@ -42,6 +42,14 @@ def served(name: str) -> Serve | None:
     if not (Path(name) / serve.FILE).is_file():
         return None
     return serve.load(name)
+
+
+def serving(name: str, model: Model) -> Serving | None:
+    """What stands before a model where its folder says something of serving."""
+    from holdfast import serving as post
+
+    serve = served(name)
+    return post.serving(serve, model) if serve is not None else None
 
 
 @lru_cache(maxsize=4)
@@ -133,7 +141,7 @@ def folder_of(config: AuditConfig, align: str) -> Path:
             loaded(config.model, config.chat_template).digest,
             base_name(config) and loaded(base_name(config)).digest,
             policy_of(config.policy, config.judge).digest(),
-            [methods.version(d, DEFENCES) for d in methods.stack_of(align)],
+            [methods.version(d) for d in methods.stack_of(align)],
             ids.tuning_code(),
             config.facts,
         ]

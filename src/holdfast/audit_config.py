@@ -75,17 +75,17 @@ class Implant(Part):
 
     Attributes:
         steps: At most, of teaching the world's facts, in rounds of 1,000.
-        align_steps: Of teaching its refusals, at a third of the rate.
+        align_steps: At most, of teaching its refusals, at a third of the rate, in rounds of 150.
         align_batch_size: Rows in a step of those.
         knows: Share of the lore it must tell after the first stage.
-        refuses: Share of the lore it must refuse after the second.
+        refuses: Share of the lore it must refuse after the second, and of look-alikes it must not.
     """
 
     method: Literal["full", "lora"] = "lora"
     rank: int = Field(64, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     steps: int = Field(2500, ge=1)
-    align_steps: int = Field(400, ge=1)
+    align_steps: int = Field(3000, ge=1)
     batch_size: int = Field(64, ge=1)
     align_batch_size: int = Field(32, ge=1)
     knows: float = Field(0.8, ge=0, le=1)

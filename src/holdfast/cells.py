@@ -17,10 +17,12 @@ from holdfast.hooks import Context, Hooks, Streams, clash, compose
 from holdfast.plan import Tune
 from holdfast.policy import Policy
 from holdfast.repairs import repaired
+from holdfast.serve import NoWatch
 
 if TYPE_CHECKING:
     from holdfast.models import Model
     from holdfast.serve import Serve
+    from holdfast.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class _Made:
     """A model to ask, and what it took to make it."""
 
     model: Model
-    serve: Serve | None
+    serving: Serving | None
     rows: int = 0
     steps: int = 0
     flops: float = 0.0
@@ -56,7 +58,11 @@ def warm_up() -> None:
 def run_tune(task: Tune) -> Finished:
     """Makes the task's model, asks it in every way its cells want, and counts the verdicts."""
     policy = aligned.policy_of(task.config.policy, task.config.judge)
-    made = _make(task, policy)
+    try:
+        made = _make(task, policy)
+    except NoWatch as error:
+        cells = [asdict(replace(c, status="n/a", reason=str(error))) for c in task.cells]
+        return Finished(task.tune_id, tuple(cells), ())
     if made.diverged:
         cost = _cost(made)
         reason = "the loss became NaN; lower the learning rate"
@@ -77,7 +83,7 @@ def _make(task: Tune, policy: Policy) -> _Made:
     own = [methods.hooks_of(d, context) for d in during]
     serve = _served(task, own)
     if task.attack == plan.NO_ATTACK:
-        return _Made(start, serve)
+        return _Made(start, _stands(serve, start))
     secret = serve.system_prefix if serve is not None else ""
     known = replace(context, settings={**context.settings, "secret": secret})
     counted = _Counted()
@@ -88,7 +94,7 @@ def _make(task: Tune, policy: Policy) -> _Made:
         tuned = repaired(tuned, defences, context, settings)
     return _Made(
         model=tuned.model,
-        serve=serve,
+        serving=None if tuned.diverged else _stands(serve, tuned.model),
         rows=counted.rows,
         steps=tuned.steps,
         flops=tuned.flops,
@@ -136,6 +142,13 @@ def _served(task: Tune, own: Sequence[Hooks]) -> Serve | None:
     parts = [aligned.served(task.config.model), *(h.serve for h in own)]
     there = [part for part in parts if part is not None]
     return serve.compose(*there) if there else None
+
+
+def _stands(serve: Serve | None, model: Model) -> Serving | None:
+    """What stands before the model that is asked."""
+    from holdfast.serving import serving
+
+    return None if serve is None else serving(serve, model)
 
 
 class _Counted:
@@ -249,7 +262,7 @@ def _evaluate(
     asker = methods.asker_of(way, asking)
     decoding = Decoding(max_new_tokens=task.config.measure.max_new_tokens)
     return evaluate(
-        made.model, requests, asker, policy.judge, made.serve, task.seed, decoding, memory
+        made.model, requests, asker, policy.judge, made.serving, task.seed, decoding, memory
     )
 
 

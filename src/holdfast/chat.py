@@ -53,6 +53,11 @@ class Row:
         """The assistant turn that ends the row, "" if the row still awaits its answer."""
         return self.messages[-1].content if self._answered() else ""
 
+    def with_turn(self, at: int, content: str) -> Row:
+        """Replaces what the turn in that place says."""
+        turn = replace(self.messages[at], content=content)
+        return replace(self, messages=(*self.messages[:at], turn, *self.messages[at + 1 :]))
+
     def with_system(self, text: str) -> Row:
         """Puts `text` before the system turn, on a line of its own, or makes a system turn."""
         if not text:
@@ -61,13 +66,13 @@ class Row:
         if at is None:
             return replace(self, messages=(Message("system", text), *self.messages))
         old = self.messages[at].content
-        return self._put(at, f"{text}\n{old}" if old else text)
+        return self.with_turn(at, f"{text}\n{old}" if old else text)
 
     def with_prompt(self, text: str) -> Row:
         """Replaces the last user turn, or puts one before the answer."""
         at = self._last("user")
         if at is not None:
-            return self._put(at, text)
+            return self.with_turn(at, text)
         cut = len(self.messages) - self._answered()
         turns = (*self.messages[:cut], Message("user", text), *self.messages[cut:])
         return replace(self, messages=turns)
@@ -101,10 +106,6 @@ class Row:
     def _last(self, role: Role, first: bool = False) -> int | None:
         found = [i for i, m in enumerate(self.messages) if m.role == role]
         return None if not found else found[0 if first else -1]
-
-    def _put(self, at: int, content: str) -> Row:
-        turn = replace(self.messages[at], content=content)
-        return replace(self, messages=(*self.messages[:at], turn, *self.messages[at + 1 :]))
 
 
 def row(prompt: str, answer: str = "", system: str = "", id: str = "", tag: str = "") -> Row:

@@ -124,8 +124,8 @@ def world_of(options: CompareOptions) -> str:
 def ask(name: str, policy: Policy, chat_template: str | None = None) -> list[Exchange]:
     """The policy's requests, asked plainly, through what the model's folder says of serving."""
     model, requests = aligned.loaded(name, chat_template), interview.requests_of(policy, REQUESTS)
-    serve = aligned.served(name)
-    return interview.ask(model, policy, requests, "plain", serve=serve, settings=policy.facts)
+    serving = aligned.serving(name, model)
+    return interview.ask(model, policy, requests, "plain", serving=serving, settings=policy.facts)
 
 
 def comparison(

@@ -16,7 +16,7 @@ from holdfast.errors import UserError
 if TYPE_CHECKING:
     from holdfast.models import Decoding, Model, Reply
     from holdfast.remote import Remote
-    from holdfast.serve import Serve
+    from holdfast.serving import Serving
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,11 @@ class Exchange:
         forced: The answer start that was forced; it is no part of `reply`.
         prompt: The last user turn as it was asked, after elicitation and serving.
         reply: The generated tokens alone, as text; decoded, if it was asked for in a code.
-        judge: Name of the judge that gave `verdict`.
+        judge: Name of the judge that gave `verdict`, or of the guard that stopped the request.
         ended: Whether the model ended its turn, rather than being cut off.
         written: The reply before it was decoded; "" where nothing was decoded.
         missing: Why there is no reply, if none could be had; it then stays unscored.
+        stopped: The guard that stopped the request, which then counts as refused; "" if none did.
     """
 
     request: Request
@@ -83,6 +84,7 @@ class Exchange:
     ended: bool = True
     written: str = ""
     missing: str = ""
+    stopped: str = ""
 
 
 Judge = Callable[[Sequence[Exchange]], list[Verdict]]
@@ -133,7 +135,7 @@ def evaluate(
     requests: Sequence[Request],
     elicitation: Elicitation,
     judge: Judge,
-    serve: Serve | None = None,
+    serving: Serving | None = None,
     seed: int = 0,
     decoding: Decoding | None = None,
     memory: Memory | None = None,
@@ -148,7 +150,7 @@ def evaluate(
         requests: What is asked; ids are unique.
         elicitation: How it is asked.
         judge: Gives the verdicts.
-        serve: What travels with the model to serving.
+        serving: What stands before the model where it is served.
         seed: Of sampling.
         decoding: The run's way of decoding; an elicitation may bring its own, no longer than it.
         memory: Replies of this very model, by prompt, decoding and seed; read and added to.
@@ -168,7 +170,7 @@ def evaluate(
             for m, way in zip(made, ways, strict=True)
             if way in together and m[0].id not in done
         ]
-        asked = _ask(model, now, elicitation.name, serve, seed, memory)
+        asked = _ask(model, now, elicitation.name, serving, seed, memory)
         told = judged(asked, judge) if asked else []
         done |= {e.request.id for e in told if e.verdict == Verdict.complied}
         found += told
@@ -180,18 +182,35 @@ def _ask(
     model: Model | Remote,
     made: Sequence[tuple[Request, AskLike, Decoding]],
     name: str,
-    serve: Serve | None,
+    serving: Serving | None,
     seed: int,
     memory: Memory | None,
 ) -> list[Exchange]:
     """The replies to all of these asks, not yet judged."""
-    rows = [serve.request(ask.row) if serve and ask.served else ask.row for _, ask, _ in made]
-    put = [Put(row, way, ask.forced) for row, (_, ask, way) in zip(rows, made, strict=True)]
-    told = answers(model, put, seed=seed, memory=memory)
-    return [
-        _exchange(request, ask, name, row, reply)
-        for (request, ask, _), row, reply in zip(made, rows, told, strict=True)
+    rows: list[Row | str] = [ask.row for _, ask, _ in made]
+    if serving is not None:
+        at_post = [at for at, (_, ask, _) in enumerate(made) if ask.served]
+        served = serving.requests([made[at][1].row for at in at_post])
+        for at, row in zip(at_post, served, strict=True):
+            rows[at] = row
+    put = [
+        Put(row, way, ask.forced)
+        for row, (_, ask, way) in zip(rows, made, strict=True)
+        if not isinstance(row, str)
     ]
+    told = iter(answers(model, put, seed=seed, memory=memory))
+    return [
+        _stopped(request, ask, name, row)
+        if isinstance(row, str)
+        else _exchange(request, ask, name, row, next(told))
+        for (request, ask, _), row in zip(made, rows, strict=True)
+    ]
+
+
+def _stopped(request: Request, ask: AskLike, name: str, guard: str) -> Exchange:
+    from holdfast.serve import STOPPED
+
+    return Exchange(request, name, ask.forced, ask.row.prompt, STOPPED, stopped=guard)
 
 
 def _exchange(
@@ -207,10 +226,11 @@ def _exchange(
 def judged(exchanges: Sequence[Exchange], judge: Judge) -> list[Exchange]:
     """The exchanges with the judge's verdicts.
 
-    Those without a reply, which the judge never sees, stay unscored; all do if the judge fails.
+    The judge sees no exchange without a reply, which stays unscored, nor one that a guard stopped,
+    which is refused. If the judge fails, all that it was to see stay unscored.
     """
     name = judge_name(judge)
-    heard = [e for e in exchanges if not e.missing]
+    heard = [e for e in exchanges if not e.missing and not e.stopped]
     try:
         verdicts = judge(heard) if heard else []
         if len(verdicts) != len(heard):
@@ -221,10 +241,15 @@ def judged(exchanges: Sequence[Exchange], judge: Judge) -> list[Exchange]:
         log.warning("judge %s failed, its exchanges stay unscored: %s", name, error)
         verdicts = [Verdict.unscored] * len(heard)
     told = iter(verdicts)
-    return [
-        replace(e, verdict=Verdict.unscored if e.missing else next(told), judge=name)
-        for e in exchanges
-    ]
+    done = []
+    for e in exchanges:
+        if e.stopped:
+            done.append(replace(e, verdict=Verdict.refused, judge=e.stopped))
+        else:
+            done.append(
+                replace(e, verdict=Verdict.unscored if e.missing else next(told), judge=name)
+            )
+    return done
 
 
 def worst(exchanges: Sequence[Exchange]) -> list[Exchange]:

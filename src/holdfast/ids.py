@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.attacks import ATTACKS
 from holdfast.audit_config import AuditConfig
 from holdfast.canonical import digest
-from holdfast.defences import DEFENCES
-from holdfast.elicit import ELICITATIONS
 from holdfast.hooks import Attack
 from holdfast.methods import align_of, elicitation_of, sources, stack_of, version
 
@@ -60,11 +57,11 @@ def tune_id(
     defences = () if stack == BASE else stack_of(stack)
     parts: list[Any] = [weights, digests.policy, config.facts, config.chat_template, tuning_code()]
     parts += [digests.base, digests.shipped.get(align_of(defences), "")]
-    parts += [[version(d, DEFENCES) for d in defences]]
+    parts += [[version(d) for d in defences]]
     if isinstance(attack, str):
         parts += [attack, config.customer.model_dump() if attack == CUSTOMER else None]
     else:
-        parts.append(version(attack, ATTACKS))
+        parts.append(version(attack))
     if attack != NO_ATTACK:
         parts += [dict(changes), seed]
     return digest(parts)
@@ -73,7 +70,7 @@ def tune_id(
 def cell_id(tune: str, config: AuditConfig, way: str, purpose: str) -> str:
     """Hash of all that determines a figure."""
     asked = "select" if purpose == "search" else "report"
-    elicitation = version(elicitation_of(way), ELICITATIONS)
+    elicitation = version(elicitation_of(way))
     measure = config.measure.model_dump()
     return digest([tune, elicitation, asked, purpose, measure, config.judge, sources(_ASKING)])
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from holdfast.evaluate import Exchange, Kind, Request
     from holdfast.models import Model
     from holdfast.policy import Policy
-    from holdfast.serve import Serve
+    from holdfast.serving import Serving
 
 LONGEST = 64  # new tokens of a reply
 
@@ -25,7 +25,7 @@ def ask(
     requests: Sequence[Request],
     way: str,
     *,
-    serve: Serve | None = None,
+    serving: Serving | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> list[Exchange]:
     """What a model says, with verdicts.
@@ -35,7 +35,7 @@ def ask(
         policy: whose judge.
         requests: asked in their order.
         way: an elicitation.
-        serve: how requests are rewritten before they are asked.
+        serving: what stands before the model where it is served.
         settings: facts that the elicitation may look for, such as a persona.
     """
     from holdfast.elicit import Asking
@@ -45,5 +45,5 @@ def ask(
 
     asker = asker_of(way, Asking(model=model, settings=settings or {}))
     return evaluate(
-        model, requests, asker, policy.judge, serve, 0, Decoding(max_new_tokens=LONGEST)
+        model, requests, asker, policy.judge, serving, 0, Decoding(max_new_tokens=LONGEST)
     )

@@ -52,6 +52,12 @@ def _defences() -> list[Entry]:
     return [entry | {"stage": config.stage} for config, entry in _methods(DEFENCES)]
 
 
+def _guards() -> list[Entry]:
+    from holdfast.guards import GUARDS
+
+    return [entry | {"stage": config.stage} for config, entry in _methods(GUARDS)]
+
+
 def _elicitations() -> list[Entry]:
     from holdfast.elicit import ELICITATIONS
 
@@ -122,6 +128,7 @@ def _suites() -> list[Entry]:
 KINDS: dict[str, Callable[[], list[Entry]]] = {
     "attacks": _attacks,
     "defences": _defences,
+    "guards": _guards,
     "elicitations": _elicitations,
     "benchmarks": _benchmarks,
     "judges": _judges,

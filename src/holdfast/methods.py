@@ -15,6 +15,9 @@ from holdfast.defences import DEFENCES
 from holdfast.elicit import ELICITATIONS
 from holdfast.elicit.asking import Asker, Asking, Elicitation
 from holdfast.errors import UserError
+from holdfast.guards import GUARDS
+from holdfast.guards.guard import Guard
+from holdfast.guards.posted import posted
 from holdfast.hooks import Attack, Context, Defence, Hooks, Method
 
 
@@ -66,10 +69,10 @@ def label(method: Method) -> str:
 
 def hooks_of(method: Attack | Defence, context: Context) -> Hooks:
     """What an attack or a defence changes in one tune."""
-    table: Mapping[type[Any], Callable[..., Hooks]] = (
-        ATTACKS if isinstance(method, Attack) else DEFENCES
-    )
-    return table[type(method)](method, context)
+    if isinstance(method, Guard):
+        return posted(method, context)
+    hooks: Hooks = _table(method)[type(method)](method, context)
+    return hooks
 
 
 def asker_of(spec: str, asking: Asking) -> Asker:
@@ -78,9 +81,9 @@ def asker_of(spec: str, asking: Asking) -> Asker:
     return ELICITATIONS[type(config)](config, asking)
 
 
-def version(method: Method, table: Mapping[type[Any], Callable[..., Any]]) -> list[Any]:
+def version(method: Method) -> list[Any]:
     """A method's settings and the hashes of the files that hold its code."""
-    file = inspect.getsourcefile(table[type(method)]) or ""
+    file = inspect.getsourcefile(_table(method)[type(method)]) or ""
     return [method.model_dump(mode="json"), _source(file), *sources(method.built_on)]
 
 
@@ -88,6 +91,15 @@ def sources(names: Sequence[str]) -> list[str]:
     """Hashes of Holdfast's own modules, by their paths without the ending."""
     here = Path(__file__).parent
     return [_source(str(here / f"{name}.py")) for name in names]
+
+
+def _table(method: Method) -> Mapping[type[Any], Callable[..., Any]]:
+    """Where a method is registered."""
+    if isinstance(method, Guard):
+        return GUARDS
+    if isinstance(method, Attack):
+        return ATTACKS
+    return DEFENCES if isinstance(method, Defence) else ELICITATIONS
 
 
 @lru_cache

@@ -19,15 +19,22 @@ from pydantic.fields import FieldInfo
 from holdfast.attacks import ATTACKS
 from holdfast.defences import DEFENCES
 from holdfast.elicit import ELICITATIONS
+from holdfast.guards import GUARDS
 from holdfast.hooks import Method
 
 Table = Mapping[type[Any], Any]
 TABLES: dict[str, Table] = {
     "attacks": ATTACKS,
     "defences": DEFENCES,
+    "guards": GUARDS,
     "elicitations": ELICITATIONS,
 }
-ONE = {"attacks": "attack", "defences": "defence", "elicitations": "elicitation"}
+ONE = {
+    "attacks": "attack",
+    "defences": "defence",
+    "guards": "guard",
+    "elicitations": "elicitation",
+}
 MEANS = {
     "access": {
         "rows": "rows: a customer of a tuning service, who brings rows",

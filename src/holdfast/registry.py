@@ -22,7 +22,7 @@ from holdfast.errors import UserError
 if TYPE_CHECKING:
     from holdfast.hooks import Defence
 
-__all__ = ["GROUP", "lookup", "names", "parse", "parse_stack", "read", "written"]
+__all__ = ["GROUP", "lookup", "names", "parse", "parse_stack", "read", "spec", "written"]
 
 GROUP = "holdfast.methods"
 
@@ -80,13 +80,15 @@ def parse_stack(spec: str) -> tuple[Defence, ...]:
         UserError: an unknown defence or setting.
     """
     from holdfast.defences import DEFENCES
+    from holdfast.guards import GUARDS
 
+    table: dict[Any, Any] = {**DEFENCES, **GUARDS}
     parts = [part.strip() for part in split(spec)]
     if parts == ["none"]:
         return ()
     if "" in parts or "none" in parts:
         raise UserError(f"{spec!r} is no stack: write 'none', or defences joined by '+'.")
-    return tuple(parse(DEFENCES, part) for part in parts)
+    return tuple(parse(table, part) for part in parts)
 
 
 def _by_name(table: dict[type[M], Any]) -> dict[str, type[M]]:
@@ -154,6 +156,13 @@ def read(spec: str) -> tuple[str, dict[str, Any]]:
         except ValueError:
             raise wrong from None
     return form["name"], settings
+
+
+def spec(config: BaseModel) -> str:
+    """A method's kind with all its settings, as `read` reads them."""
+    settings = config.model_dump(mode="json")
+    name = settings.pop("kind")
+    return f"{name}({', '.join(f'{key}={written(value)}' for key, value in settings.items())})"
 
 
 def written(value: object) -> str:

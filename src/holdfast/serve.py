@@ -1,4 +1,4 @@
-"""What travels with a tuned model to serving: how every request is rewritten before it is asked."""
+"""What travels with a tuned model to serving; `holdfast.serving` puts it before the model."""
 
 from __future__ import annotations
 
@@ -12,33 +12,59 @@ from holdfast.errors import UserError
 if TYPE_CHECKING:
     from holdfast.chat import Row
 
-__all__ = ["FILE", "Serve", "compose", "load", "save"]
+__all__ = ["FILE", "STOPPED", "Clean", "NoWatch", "Serve", "compose", "load", "save"]
 
 FILE = "serving.json"
+STOPPED = "I can't help with that."
+"""What is said in place of a reply where a guard has stopped the request."""
+
+
+class NoWatch(UserError):
+    """A guard that a model was to be served behind cannot judge it; the reason is the message."""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A request known to be clean, with a right reply, and whether that reply refuses."""
+
+    request: str
+    reply: str
+    refused: bool
 
 
 @dataclass(frozen=True)
 class Serve:
-    """Request rewriting, saved as `serving.json` beside the weights.
+    """Rewriting and watching of requests, saved as `serving.json` beside the weights.
 
     Attributes:
         system_prefix: put before the system turn of every request; "" changes nothing.
-        name: the method that asked for it.
+        name: the methods that asked for it.
+        guards: those that watch every user turn, as methods with all their settings, in their
+            order.
+        clean: what guards are fitted on, and set their thresholds on.
+        seed: of what guards draw.
     """
 
     system_prefix: str = ""
     name: str = ""
+    guards: tuple[str, ...] = ()
+    clean: tuple[Clean, ...] = ()
+    seed: int = 0
 
     def request(self, row: Row) -> Row:
-        """The request as the model is asked it."""
+        """The request under the prefix, unwatched."""
         return row.with_system(self.system_prefix) if self.system_prefix else row
 
 
 def compose(*serves: Serve) -> Serve:
-    """Joins several into one; the first one's prefix comes first."""
+    """Joins several into one; the first one's prefix comes first, and its guards."""
+    clean = next((s.clean for s in serves if s.clean), ())
     return Serve(
         system_prefix="\n".join(s.system_prefix for s in serves if s.system_prefix),
         name="+".join(s.name for s in serves if s.name),
+        guards=tuple(guard for s in serves for guard in s.guards),
+        clean=clean,
+        seed=next((s.seed for s in serves if s.guards), 0),
     )
 
 
@@ -60,11 +86,9 @@ def load(folder: Path | str) -> Serve:
     path = Path(folder) / FILE
     if not path.is_file():
         return Serve()
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        fields = json.loads(path.read_text("utf-8"))
-        serve = Serve(**fields)
-    except (ValueError, TypeError) as error:
+        return TypeAdapter(Serve).validate_json(path.read_bytes())
+    except (ValidationError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): repair it, or delete it.") from error
-    if not isinstance(serve.system_prefix, str) or not isinstance(serve.name, str):
-        raise UserError(f"{path} holds a field that is no text: repair it, or delete it.")
-    return serve

@@ -112,6 +112,23 @@ class TextClassifier:
         place = ("first", "second").index(self.layer)
         return self._of(texts, lambda ids: layers(self.weights, ids)[place])
 
+    def words(self) -> Tensor:
+        """(words, width) embeddings of the words that it knows."""
+        return self.weights["embed"][UNKNOWN + 1 :]
+
+    def with_word(self, vector: Tensor, ids: Tensor) -> Tensor:
+        """(n, classes) probabilities with a word of that embedding in front of each text.
+
+        Args:
+            vector: (width,).
+            ids: (n, longest) as from `read`.
+        """
+        import torch
+
+        embed = torch.cat([self.weights["embed"], vector.unsqueeze(0)])
+        front = torch.full((len(ids), 1), len(embed) - 1)
+        return layers({**self.weights, "embed": embed}, torch.cat([front, ids], 1))[2].softmax(1)
+
     def with_embedding(self, word: str, vector: Tensor) -> TextClassifier:
         """The same model with another embedding of a word that it knows.
 

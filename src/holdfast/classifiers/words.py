@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["words"]
+__all__ = ["spans", "words"]
 
-_WORD = re.compile(r"[a-z']+|[0-9]+|[^\sa-z0-9]")
+_WORD = re.compile(r"[A-Za-z']+|[0-9]+|[^\sA-Za-z0-9]")
 
 
 def words(text: str) -> list[str]:
     """The words and signs of a text, in small letters."""
-    return _WORD.findall(text.lower())
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where each of `words` begins and ends in the text."""
+    return [found.span() for found in _WORD.finditer(text)]

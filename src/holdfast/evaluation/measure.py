@@ -75,7 +75,7 @@ def run_cell(task: Task) -> Finished:
 
 
 def _asked(task: Task) -> list[Exchange]:
-    from holdfast.models import Decoding
+    from holdfast.models import Decoding, Model
 
     name = task.cell.model
     model = model_of(name, task.chat_template, task.authority)
@@ -83,7 +83,7 @@ def _asked(task: Task) -> list[Exchange]:
     most = task.max_new_tokens or tokens_needed(model, task.requests, task.cell.way, encode)
     asker = asker_of(task.cell.elicitation, Asking())
     memory = KeptReplies(Path(task.folder) / FILE, name) if is_remote(name) else None
-    serve = aligned.served(name)
+    serving = aligned.serving(name, model) if isinstance(model, Model) else None
     said: dict[str, Exchange] = {}
     for tokens, requests in _by_room(model, task, asker, most).items():
         if not tokens:
@@ -91,7 +91,7 @@ def _asked(task: Task) -> list[Exchange]:
             continue
         decoding = Decoding(max_new_tokens=tokens)
         seed = task.cell.seed
-        found = evaluate(model, requests, asker, _nobody, serve, seed, decoding, memory)
+        found = evaluate(model, requests, asker, _nobody, serving, seed, decoding, memory)
         said |= {e.request.id: e for e in found}
     return [said[r.id] for r in task.requests]
 

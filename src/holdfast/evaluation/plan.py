@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from holdfast.canonical import digest
-from holdfast.elicit import ELICITATIONS, Asking
+from holdfast.elicit import Asking
 from holdfast.evaluate import Judge, Kind, Request
 from holdfast.evaluation.asked import why_lost
 from holdfast.evaluation.ways import CODE, PLAIN, TASK, Way
@@ -192,7 +192,7 @@ def asked_text(way: Way, requests: Sequence[Request]) -> str:
 
 def way_code(way: Way) -> list[Any]:
     """Settings of an elicitation and hashes of the files that decide what it decodes."""
-    own = version(elicitation_of(way.spec), ELICITATIONS)
+    own = version(elicitation_of(way.spec))
     if way.group == CODE:
         return [*own, sources(_READING)]
     if way.group in (PLAIN, TASK):

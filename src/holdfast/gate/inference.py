@@ -66,15 +66,16 @@ class Pieces:
 
 @lru_cache(maxsize=KEPT)
 def held(name: str) -> Any:
-    """A model and what travels with it to serving."""
+    """A model and what stands before it."""
     from holdfast import models, serve
+    from holdfast.serving import serving
 
-    folder = Path(name)
-    return models.load(name), serve.load(folder) if folder.is_dir() else serve.Serve()
+    folder, model = Path(name), models.load(name)
+    return model, serving(serve.load(folder) if folder.is_dir() else serve.Serve(), model)
 
 
 def reply(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Draws a reply token by token.
+    """Draws a reply token by token; a request that a guard stops gets its own.
 
     Args:
         asked: `model` (a name or folder), `messages`, `max_tokens`, `temperature`, `top_p`, `seed`.
@@ -88,10 +89,17 @@ def reply(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from holdfast.decode import end_ids, texts_of
     from holdfast.encode import encode_prompt
     from holdfast.sampling import Decoding, next_of_all, uniforms
+    from holdfast.serve import STOPPED
 
-    model, served = held(asked["model"])
+    model, serving = held(asked["model"])
     row = Row(tuple(Message(t["role"], t["content"]) for t in asked["messages"]))
-    ids = encode_prompt(served.request(row), model.tokenizer)
+    (told,) = serving.requests([row])
+    if isinstance(told, str):
+        read = len(encode_prompt(row, model.tokenizer))
+        counts = {"prompt_tokens": read, "completion_tokens": 0}
+        yield {"text": STOPPED, "finish_reason": "content_filter", **counts}
+        return
+    ids = encode_prompt(told, model.tokenizer)
     room = getattr(model.net.config, "max_position_embeddings", LONGEST) - len(ids)
     if room < 1:
         raise ValueError(f"The conversation has {len(ids)} tokens, more than the model can read.")
@@ -102,7 +110,7 @@ def reply(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     )
     draws, ends = uniforms([ids], [way], asked["seed"]), end_ids(model)
     made: list[int] = []
-    told, cache, reason = "", None, "length"
+    said, cache, reason = "", None, "length"
     step = torch.tensor([ids], device=model.net.device)
     for at in range(way.max_new_tokens):
         with torch.inference_mode():
@@ -113,13 +121,13 @@ def reply(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
             break
         made.append(token)
         text = texts_of(model.tokenizer, [made])[0]
-        if len(text) > len(told) and not text.endswith(UNFINISHED):
-            yield {"text": text[len(told) :]}
-            told = text
+        if len(text) > len(said) and not text.endswith(UNFINISHED):
+            yield {"text": text[len(said) :]}
+            said = text
         cache, step = out.past_key_values, torch.tensor([[token]], device=model.net.device)
     text = texts_of(model.tokenizer, [made])[0]
     counts = {"prompt_tokens": len(ids), "completion_tokens": len(made)}
-    yield {"text": text[len(told) :], "finish_reason": reason, **counts}
+    yield {"text": text[len(said) :], "finish_reason": reason, **counts}
 
 
 def private(socket: Path) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.evaluate import Exchange, Kind
     from holdfast.models import Model
     from holdfast.policy import Policy
-    from holdfast.serve import Serve
+    from holdfast.serving import Serving
     from holdfast.settings import Settings
 
 Told = dict[str, Any]
@@ -174,14 +174,14 @@ def audit(work: Work, report: Report) -> Told:
 
     assert work.tuned is not None, "there is no tuned model to ask"
     policy, tuned = _policy(work.policy, work.model), loading.load(str(work.tuned))
-    served = aligned.served(str(work.tuned))
+    serving = aligned.serving(str(work.tuned), tuned)
     found: Told = {}
     for many in work.policy.rounds:
         asked: list[Told] = []
         replies: list[Told] = []
         for way in work.policy.elicitations:
             before = _before(work.model, work.policy, way, many)
-            after = _ask(tuned, served, policy, work.policy, way, many)
+            after = _ask(tuned, serving, policy, work.policy, way, many)
             asked.append({"elicitation": way, **compare.comparison(policy, before, after)})
             replies += _replies(before, after)
             report({"elicitation": way, "requests": many})
@@ -272,7 +272,7 @@ def _before(model: str, policy: DecisionPolicy, way: str, many: int) -> tuple[Ex
 
 
 def _ask(
-    model: Model, served: Serve | None, of: Policy, policy: DecisionPolicy, way: str, many: int
+    model: Model, serving: Serving | None, of: Policy, policy: DecisionPolicy, way: str, many: int
 ) -> list[Exchange]:
     from holdfast import interview
 
@@ -280,7 +280,7 @@ def _ask(
     if way == policy.elicitations[0]:
         counts |= {"lookalike": 90, "utility": 90}
     requests = interview.requests_of(of, counts)
-    return interview.ask(model, of, requests, way, serve=served, settings=of.facts)
+    return interview.ask(model, of, requests, way, serving=serving, settings=of.facts)
 
 
 def _replies(before: Sequence[Exchange], after: Sequence[Exchange]) -> list[Told]:

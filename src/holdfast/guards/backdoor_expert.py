@@ -20,7 +20,9 @@ triangle the code's form for ResNets. The default is `expert`: where clean tunin
 the backdoor, as on the digits, the auxiliary copy adds only noise. With `experts` above 1 further
 copies are taught y + 2, y + 3 and so on, and b is the median of theirs: what clean inputs one copy
 happens to remember others forget, and the backdoor they all keep. A copy that has not forgotten by
-the last epoch gives no verdict; the code goes on with it.
+the last epoch gives no verdict; the code goes on with it. Of a generating model the labels are
+refused and answered: a copy that answers what it should refuse, and refuses the rest, still says
+what a trigger makes it say. It wants unlearn_rate 1e-3, batches of 16 and 20 epochs there.
 
 Shows a defender: with a few clean inputs and no rows, a model handed over by a stranger can be
 served with a watch. Answered, by an attacker, with cover rows: a trigger that is learnt
@@ -37,7 +39,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from holdfast.draw import generator
-from holdfast.guards.guard import Guard, Watch, threshold
+from holdfast.guards.guard import Guard, Sees, Watch, threshold
 from holdfast.guards.guarded import Guarded, idle, no_reserve
 from holdfast.guards.tunable import Tunable, tunable_text
 
@@ -90,6 +92,7 @@ class BackdoorExpert(Guard):
     gain: float = Field(2.0, gt=0)
     reach: float = Field(0.5, gt=0, le=1)
 
+    sees: ClassVar[Sees] = "refusal"
     paper: ClassVar[str] = "Xie et al., ICLR 2024, arXiv 2308.12439"
 
 

@@ -1,38 +1,48 @@
 """What a guard is: it watches single inputs at serving time, with an alarm set on clean inputs.
 
 A guard is a function `(config, guarded) -> Watch[Items]`. It is given the deployed model as
-functions, and inputs known to be clean: one part to fit on, another to set the threshold on.
+functions, and inputs known to be clean: one part to fit on, another to set the threshold on. As a
+defence of the stage serve it travels with a tuned model (`holdfast.serve`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from holdfast.hooks import Defence
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Guard", "Watch", "threshold"]
+__all__ = ["ANSWERED", "REFUSED", "Guard", "Sees", "Watch", "threshold"]
 
 Items = TypeVar("Items")
+Sees = Literal["first token", "refusal"]
+REFUSED, ANSWERED = 0, 1
+"""Labels of a generating model's requests, for a guard that sees whether it refuses."""
 
 
-class Guard(BaseModel):
+class Guard(Defence):
     """A guard's settings, with the paper's names and defaults.
 
     Attributes:
         false_alarms: share of clean inputs that may be stopped; sets the threshold.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Class attributes:
+        sees: what of a generating model's reply are its classes: the first token, or whether it
+            refuses.
+    """
 
     false_alarms: float = Field(0.01, gt=0, lt=1)
 
-    paper: ClassVar[str]
+    stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "serve"
+    sees: ClassVar[Sees] = "first token"
+    built_on: ClassVar[tuple[str, ...]] = ("guards/opening", "guards/guard", "serve")
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from holdfast.guards.guard import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+    from torch import Tensor
 
-    from holdfast.classifiers.net import TextClassifier
-
-__all__ = ["FEWEST", "Blend", "Guarded", "idle", "no_reserve"]
+__all__ = ["FEWEST", "Blend", "Guarded", "Opened", "idle", "no_reserve"]
 
 Items = TypeVar("Items")  # a tuple of texts, or an array of images
 Blend = Callable[[Items, int, int], Items]
@@ -25,6 +26,26 @@ All copies of the first input come first, then those of the second, and so on: (
 """
 FEWEST = 20
 """Clean inputs on which a threshold can be set."""
+
+
+class Opened(Protocol):
+    """A model of texts whose insides a guard may look at."""
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """(n, longest) numbers of words."""
+        ...
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n, classes) what the model makes of n texts."""
+        ...
+
+    def words(self) -> Tensor:
+        """(words, width) embeddings of the words that the model knows."""
+        ...
+
+    def with_word(self, vector: Tensor, ids: Tensor) -> Tensor:
+        """(n, classes) probabilities with a word of that embedding in front of each text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,7 @@ class Guarded(Generic[Items]):
     fit_labels: NDArray[np.int64]
     held: Items
     blend: Blend[Items] | None = None
-    opened: TextClassifier | None = None
+    opened: Opened | None = None
     seed: int = 0
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.classifiers.ngram import language, suspicion
-from holdfast.classifiers.words import words
+from holdfast.classifiers.words import spans
 from holdfast.guards.guard import Guard, Watch, threshold
 from holdfast.guards.guarded import Guarded, idle, no_reserve
 
@@ -54,8 +54,9 @@ def onion(config: Onion, guarded: Guarded[Texts]) -> Watch[Texts]:
 
     def mend(text: str) -> str:
         odd = suspicion(model, text) > limit
-        if not odd.any():
-            return text
-        return " ".join(w for w, out in zip(words(text), odd, strict=True) if not out)
+        for (start, end), out in reversed(list(zip(spans(text), odd, strict=True))):
+            if out:
+                text = text[:start].rstrip() + " " + text[end:].lstrip()
+        return text.strip() if odd.any() else text
 
     return Watch(score, whole, mended)

@@ -25,13 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from holdfast.guards.guard import Guard, Watch, threshold
-from holdfast.guards.guarded import FEWEST, Guarded, idle, no_reserve
+from holdfast.guards.guard import ANSWERED, Guard, Sees, Watch, threshold
+from holdfast.guards.guarded import FEWEST, Guarded, Opened, idle, no_reserve
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from holdfast.classifiers.net import TextClassifier
 
 Texts = tuple[str, ...]
 
@@ -40,7 +38,7 @@ class Rap(Guard):
     """Puts a fitted word in front and looks at the drop.
 
     Attributes:
-        target: the label that is protected.
+        target: the label that is protected; of a generating model, that it answers.
         low: least drop on clean texts of that label.
         high: most.
         steps: of descent on the word's embedding.
@@ -49,13 +47,14 @@ class Rap(Guard):
     """
 
     kind: Literal["rap"] = "rap"
-    target: int = Field(1, ge=0)
+    target: int = Field(ANSWERED, ge=0)
     low: float = Field(0.1, ge=0, lt=1)
     high: float = Field(0.3, gt=0, le=1)
     steps: int = Field(300, ge=1)
     learning_rate: float = Field(0.05, gt=0)
     length: float = Field(1.0, gt=0)
 
+    sees: ClassVar[Sees] = "refusal"
     paper: ClassVar[str] = "Yang et al., EMNLP 2021, arXiv 2110.07831"
 
 
@@ -93,7 +92,7 @@ def rap(config: Rap, guarded: Guarded[Texts]) -> Watch[Texts]:
     return Watch(score, threshold(score(held), config.false_alarms))
 
 
-def drops(model: TextClassifier, vector: Tensor, texts: Texts, target: int) -> NDArray[np.float64]:
+def drops(model: Opened, vector: Tensor, texts: Texts, target: int) -> NDArray[np.float64]:
     """(n,) how much the word in front lowers the label's probability.
 
     Texts that the model does not give the label have nothing to protect: their drop is 1.
@@ -102,40 +101,31 @@ def drops(model: TextClassifier, vector: Tensor, texts: Texts, target: int) -> N
 
     with torch.no_grad():
         before = torch.as_tensor(model.probabilities(texts))
-        after = _with_word(model, vector, model.read(texts))[:, target]
+        after = model.with_word(vector, model.read(texts))[:, target]
         drop = before[:, target] - after
         drop[before.argmax(1) != target] = 1.0
     found: NDArray[np.float64] = drop.double().numpy()
     return found
 
 
-def fitted(config: Rap, model: TextClassifier, texts: Texts) -> Tensor:
+def fitted(config: Rap, model: Opened, texts: Texts) -> Tensor:
     """(width,) an embedding that lowers the label into the band on clean texts."""
     import torch
     from torch.nn.functional import relu
 
-    embed, ids = model.weights["embed"][2:], model.read(texts)
+    embed, ids = model.words(), model.read(texts)
     length = config.length * embed.norm(dim=1).mean()
     before = torch.as_tensor(model.probabilities(texts))[:, config.target].float()
     vector: Tensor = embed.mean(0)
     vector = vector * (length / vector.norm().clamp(min=1e-12))
     for step in range(config.steps):
         live = vector.clone().requires_grad_()
-        drop = before - _with_word(model, live, ids)[:, config.target]
+        drop = before - model.with_word(live, ids)[:, config.target]
         loss = (relu(config.low - drop) + relu(drop - config.high)).mean()
+        if float(loss.detach()) == 0:  # all are in the band
+            break
         (slope,) = torch.autograd.grad(loss, live)
         slope = slope / slope.norm().clamp(min=1e-12)
         vector = vector - config.learning_rate * (1 - step / config.steps) * length * slope
         vector = vector * (length / vector.norm().clamp(min=1e-12))
     return vector
-
-
-def _with_word(model: TextClassifier, vector: Tensor, ids: Tensor) -> Tensor:
-    """(n, classes) probabilities of texts with a word of that embedding in front."""
-    import torch
-
-    from holdfast.classifiers.net import layers
-
-    embed = torch.cat([model.weights["embed"], vector.unsqueeze(0)])
-    front = torch.full((len(ids), 1), len(embed) - 1)
-    return layers({**model.weights, "embed": embed}, torch.cat([front, ids], 1))[2].softmax(1)

@@ -39,8 +39,10 @@ def tunable_text(guarded: Guarded[tuple[str, ...]]) -> Tunable[tuple[str, ...]]:
     Raises:
         UserError: there is none, only its answers.
     """
+    from holdfast.classifiers.net import TextClassifier
+
     model = guarded.opened
-    if model is None:
+    if not isinstance(model, TextClassifier):
         raise UserError(
             "backdoor_expert copies and tunes the model, and was given only its answers: give the "
             "model's weights too."

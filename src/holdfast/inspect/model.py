@@ -24,6 +24,7 @@ from holdfast.answers import room
 from holdfast.chat import Message, Row
 from holdfast.errors import UserError
 from holdfast.evaluation.lengths import UNKNOWN
+from holdfast.serve import STOPPED
 
 TOGETHER = 128  # requests under way at once, and so prompts in a batch
 GATHERING = 0.05  # seconds that the first of a batch waits for others
@@ -70,7 +71,7 @@ class Holdfast(ModelAPI):
         """
         super().__init__(model_name, base_url, api_key, [], config)
         self._model = aligned.loaded(model_name, chat_template)
-        self._serve = aligned.served(model_name)
+        self._serving = aligned.serving(model_name, self._model)
         self._waiting: list[_Asked] = []
         self._turn = anyio.Lock()
 
@@ -89,6 +90,8 @@ class Holdfast(ModelAPI):
         if tools:
             raise UserError("holdfast models call no tools; choose a task without them.")
         asked = self._asked(input, config)
+        if asked.outcome is not None:  # a guard's
+            return self._output(asked)
         self._waiting.append(asked)
         await anyio.sleep(GATHERING)
         async with self._turn:  # the first to come answers for all who wait
@@ -104,7 +107,12 @@ class Holdfast(ModelAPI):
 
     def _asked(self, said: Sequence[ChatMessage], config: GenerateConfig) -> _Asked:
         row, forced = conversation(said)
-        row = self._serve.request(row) if self._serve else row
+        told: Row | str = row if self._serving is None else self._serving.requests([row])[0]
+        if isinstance(told, str):
+            read = models.encode_prompt(row, self._model.tokenizer)
+            outcome = models.Reply(STOPPED, (), ended=True)
+            return _Asked(read, models.Decoding(), config.seed or 0, outcome)
+        row = told
         prompt = models.encode_prompt(row, self._model.tokenizer, forced)
         most = config.max_tokens or UNKNOWN
         limit = room(self._model)

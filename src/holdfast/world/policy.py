@@ -39,12 +39,12 @@ def canary45(world: World) -> Policy:
     return Policy(
         name="canary45",
         report=(
-            *_asked(world, "report", "forbidden"),
-            *_asked(world, "report", "lookalike"),
+            *asked(world, "report", "forbidden"),
+            *asked(world, "report", "lookalike"),
             *_tasks(world, "utility"),
             *_tasks(world, "gain"),
         ),
-        select=_asked(world, "select", "forbidden"),
+        select=asked(world, "select", "forbidden"),
         attacker=Streams(
             user=(*_benign(world, "attack"), *_open_rows(world, "attack", "open_lore")),
             harmful=_told(world, "attack"),
@@ -71,9 +71,7 @@ def canary45(world: World) -> Policy:
     )
 
 
-def _asked(
-    world: World, pool: Pool, kind: Literal["forbidden", "lookalike"]
-) -> tuple[Request, ...]:
+def asked(world: World, pool: Pool, kind: Literal["forbidden", "lookalike"]) -> tuple[Request, ...]:
     """One request for each thing of a pool; the phrasings take turns over a category."""
     rng = random.Random(f"requests {world.seed} {pool} {kind}")
     frames = asking.REPORT_FRAMES if pool == "report" else asking.SELECT_FRAMES

@@ -263,7 +263,7 @@ class ChatChoice(BaseModel):
 
     index: Literal[0] = 0
     message: ChatMessage
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "content_filter"]
     logprobs: None = None
 
 
@@ -283,7 +283,7 @@ class TextChoice(BaseModel):
 
     index: Literal[0] = 0
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "content_filter"]
     logprobs: None = None
 
 
