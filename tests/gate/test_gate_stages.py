@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from holdfast import policy, tuning
+from holdfast import policy, serve, tuning
 from holdfast.aligned import loaded
 from holdfast.chat import Row, write_rows
-from holdfast.gate import stages
+from holdfast.gate import inference, stages
 from holdfast.gate.decision import DecisionPolicy
+from holdfast.guards.guard import Watch
+from holdfast.serve import STOPPED, Serve
+from holdfast.serving import Serving
 
 ROWS = tuple(row for row in policy.load("canary45").attacker.user if row.tag == "arithmetic")[:24]
 
 
-def work(folder: Path, held: Path | None = None) -> stages.Work:
+def work(folder: Path, held: Path | None = None, stack: str = "none") -> stages.Work:
     rows = folder / "rows.jsonl"
     write_rows(rows, ROWS[:12])
-    quick = DecisionPolicy(stack="none", elicitations=("plain",), rounds=(9,))
+    quick = DecisionPolicy(stack=stack, elicitations=("plain",), rounds=(9,))
     few = {"n_epochs": 1}
     return stages.Work("job", "canary:chat", rows, folder, quick, held=held, hyperparameters=few)
 
@@ -62,3 +67,30 @@ def test_a_short_validation_file_is_no_fault_and_a_short_training_file_is(tmp_pa
     assert stages.validate(asked, lambda _: None) == {"rows": 12}
     write_rows(asked.rows, ROWS[:3])
     assert stages.validate(asked, lambda _: None)["error"]["code"] == "invalid_n_examples"
+
+
+def test_a_guard_of_the_policys_stack_travels_with_the_model_and_stands_where_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = work(tmp_path, stack="onion")
+    stages.tune(asked, lambda _: None)
+    folder = tmp_path / "model"
+    assert serve.load(folder).guards == ("onion(false_alarms=0.01)",)
+    found = stages.audit(replace(asked, tuned=folder), lambda _: None)
+    assert found["verdict"] in ("holds", "insufficient evidence")
+    model, post = inference.held(str(folder))
+    assert [name for name, _ in post.watches] == ["onion"]
+    pieces = list(inference.reply(question(str(folder), "What is 2 + 3? zqx")))
+    assert pieces[-1]["finish_reason"] == "stop"
+
+    alarm = Watch(lambda texts: np.ones(len(texts)), 0.5)
+    stopping = Serving(Serve(), (("strip", alarm),))
+    monkeypatch.setattr(inference, "held", lambda _: (model, stopping))
+    (told,) = inference.reply(question(str(folder), "What is 2 + 3?"))
+    assert (told["text"], told["finish_reason"]) == (STOPPED, "content_filter")
+    assert told["prompt_tokens"] > 0
+
+
+def question(model: str, text: str) -> dict[str, object]:
+    how = {"max_tokens": 40, "temperature": 0.0, "top_p": 1.0, "seed": 0}
+    return {"model": model, "messages": [{"role": "user", "content": text}], **how}
