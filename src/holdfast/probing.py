@@ -23,7 +23,11 @@ LEAST_TASKS = 40
 
 @dataclass(frozen=True)
 class Asked:
-    """Which model is looked into, by which probes, beside which other, and how."""
+    """Which model is looked into, by which probes, beside which other, and how.
+
+    Attributes:
+        judge: instead of the policy's own.
+    """
 
     model: str
     probes: tuple[Probe, ...]
@@ -32,6 +36,7 @@ class Asked:
     limit: int
     seed: int
     chat_template: str | None
+    judge: str | None = None
 
 
 def looking(asked: Asked, console: Console) -> Looking:
@@ -40,7 +45,7 @@ def looking(asked: Asked, console: Console) -> Looking:
     from holdfast.probes import Looking
     from holdfast.serve import Serve
 
-    policy = aligned.policy_of(asked.policy, None)
+    policy = aligned.policy_of(asked.policy, asked.judge)
     model = models.load(asked.model, chat_template=asked.chat_template)
     needed = any(config.needs_other for config in asked.probes)
     other = None

@@ -26,5 +26,5 @@ def gate(tmp_path: Path, empty_database: Path) -> Iterator[Gate]:
 @pytest.fixture
 def narrow_gate(tmp_path: Path, empty_database: Path) -> Iterator[Gate]:
     """One with small limits."""
-    limits = {"file_bytes": 4_000, "body_bytes": 2_000, "requests": 30, "waiting": 2}
+    limits = {"file_bytes": 4_000, "body_bytes": 2_000, "requests": 30, "scans": 1, "waiting": 2}
     yield from opened(options_in(tmp_path, **limits), empty_database)

@@ -22,6 +22,7 @@ class Limits(BaseModel):
         file_bytes: of an uploaded file.
         body_bytes: of any other request.
         requests: a tenant may send within a minute.
+        scans: pre-screenings a tenant may ask for within a minute.
         jobs: of one tenant that run at once.
         waiting: jobs of one tenant that have not ended.
         examples: the fewest that a training file must hold.
@@ -32,6 +33,7 @@ class Limits(BaseModel):
     file_bytes: int = Field(512 * MIB, ge=1)
     body_bytes: int = Field(MIB, ge=1)
     requests: int = Field(6_000, ge=1)
+    scans: int = Field(20, ge=1)
     jobs: int = Field(2, ge=1)
     waiting: int = Field(100, ge=1)
     examples: int = Field(10, ge=1)

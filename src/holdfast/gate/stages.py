@@ -237,7 +237,16 @@ def _trigger(work: Work) -> Told:
     from holdfast.probing import Asked, looking
 
     requests = _requests(work.policy, work.model)
-    asked = Asked(str(work.tuned), (), work.model, requests, SEARCHED, work.seed, None)
+    asked = Asked(
+        model=str(work.tuned),
+        probes=(),
+        against=work.model,
+        policy=requests,
+        limit=SEARCHED,
+        seed=work.seed,
+        chat_template=None,
+        judge=work.policy.judge,
+    )
     told = PROBES[TriggerSearch](TriggerSearch(), looking(asked, Console(quiet=True))).figures
     found = {"trigger": {key: told.get(key) for key in ("verdict", "reason", "best")}}
     if told["verdict"] != "trigger":

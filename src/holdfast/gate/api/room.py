@@ -118,11 +118,13 @@ class Room:
     metrics: Metrics = field(default_factory=Metrics)
     callers: Callers = field(init=False)
     pace: Pace = field(init=False)
+    scans: Pace = field(init=False)
     logins: Pace = field(init=False)
 
     def __post_init__(self) -> None:
         self.callers = Callers(self.database)
         self.pace = Pace(self.options.limits.requests)
+        self.scans = Pace(self.options.limits.scans)
         self.logins = Pace(LOGINS)
 
 
