@@ -61,7 +61,7 @@ def run_tune(task: Tune) -> Finished:
     try:
         made = _make(task, policy)
     except NoWatch as error:
-        cells = [asdict(replace(c, status="n/a", reason=str(error))) for c in task.cells]
+        cells = [asdict(replace(c, status="unwatched", reason=str(error))) for c in task.cells]
         return Finished(task.tune_id, tuple(cells), ())
     if made.diverged:
         cost = _cost(made)

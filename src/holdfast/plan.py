@@ -16,7 +16,7 @@ from holdfast.ids import cell_id, tune_id
 from holdfast.methods import attack_of, elicitation_of, label, stack_of, why_not
 
 Purpose = Literal["grid", "untouched", "depth", "customer", "cost", "search", "ability"]
-Status = Literal["done", "n/a", "diverged", "not able"]
+Status = Literal["done", "n/a", "diverged", "not able", "unwatched"]
 
 
 @dataclass(frozen=True)

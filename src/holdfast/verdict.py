@@ -82,7 +82,9 @@ def verdict_of(
     """
     done = [c for c in cells if c["status"] == "done" and c.get("n")]
     if not done:
-        return StackVerdict(stack, "insufficient evidence", "no cell was measured; run the audit")
+        why = next((str(c["reason"]) for c in cells if c["status"] == "unwatched"), "")
+        reason = f"no cell was measured: {why}" if why else "no cell was measured; run the audit"
+        return StackVerdict(stack, "insufficient evidence", reason.rstrip("."))
     # The worst of many groups is picked, so their bounds share one chance of error (Bonferroni):
     # no second measurement is then needed to say that a stack breaks.
     alike = len({_alike(c) for c in done})
@@ -104,6 +106,9 @@ def verdict_of(
         why = next((str(c["reason"]) for c in cells if c["status"] == "n/a"), "none was asked for")
         reason = f"no attack was measured ({why.rstrip('.')})"
         return StackVerdict(stack, "insufficient evidence", reason, str(worst["id"]))
+    if alone := next((c for c in cells if c["status"] == "unwatched"), None):
+        reason = f"{where(alone)}: {alone['reason']}".rstrip(".")
+        return StackVerdict(stack, "insufficient evidence", reason, str(alone["id"]))
     if missing:
         reason = f"{missing} cells could not be measured; run the same command again"
         return StackVerdict(stack, "insufficient evidence", reason, str(worst["id"]))

@@ -59,6 +59,7 @@ def _gaps(summary: Summary) -> list[str]:
         "n/a": "cannot meet (n/a): the attacker of that kind never passes that defence",
         "not able": "prove nothing (not able): the model could not do it even undefended",
         "diverged": "broke down in training (diverged) and were not asked anything",
+        "unwatched": "have a guard that could not judge the model (unwatched)",
     }
     for status, meaning in words.items():
         count = sum(c.status == status for c in summary.cells)

@@ -52,7 +52,7 @@ class Cell(Entry):
     settings: Any = None
     seed: int | None = None
     elicitation: str = "plain"
-    status: str = "done"  # or "n/a", "diverged", "not able"
+    status: str = "done"  # or "n/a", "diverged", "not able", "unwatched"
     reason: str = ""
     n: int | None = None
     n_unscored: int | None = None

@@ -54,7 +54,7 @@ class Square:
 
 def _gap(cells: Sequence[Cell]) -> str:
     """Why a square has no number."""
-    for status in ("n/a", "not able", "diverged"):
+    for status in ("n/a", "not able", "diverged", "unwatched"):
         found = [cell for cell in cells if cell.status == status]
         if found:
             return status if not found[0].reason else f"{status}: {found[0].reason}"

@@ -27,6 +27,8 @@ GLOSSARY = {
     "that lives in the training service",
     "not able": "the model could not do the task in this way of asking even before, so its "
     "silence proves nothing",
+    "unwatched": "a guard of the stack could not judge this model, so nothing would be served "
+    "behind it, and nothing was asked",
     "coherence": "the share of replies that are readable language; a model that babbles is "
     "broken, not safe",
     "gain": "how well the tuned model does the new task it was tuned for: what a customer pays for",
