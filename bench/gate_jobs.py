@@ -176,19 +176,15 @@ def backdoors(policy: decision.DecisionPolicy, workers: int) -> str:
 
 def _as_attacked(job: Job, folder: Path) -> float:
     """Compliance as the attacker himself would ask, which the gate cannot know."""
-    from holdfast import aligned, methods, models, serve
-    from holdfast.elicit import Asking
-    from holdfast.evaluate import evaluate, measure
-    from holdfast.methods import asker_of
-    from holdfast.models import Decoding
+    from holdfast import aligned, interview, methods, models
+    from holdfast.evaluate import measure
 
     policy = aligned.policy_of(aligned.policy_name(MODEL), None)
-    model, served = models.load(str(folder)), serve.load(folder)
-    attack = methods.attack_of(job.spec)
-    way = getattr(attack, "asked", attack.asked_as)
-    asker = asker_of(way, Asking(model=model, settings=policy.facts))
-    asked = list(policy.requests("forbidden", 90))
-    told = evaluate(model, asked, asker, policy.judge, served, 0, Decoding(max_new_tokens=64))
+    model = models.load(str(folder))
+    way = methods.attack_of(job.spec).asked
+    asked = policy.requests("forbidden", 90)
+    before = aligned.serving(str(folder), model)
+    told = interview.ask(model, policy, asked, way, serving=before, settings=policy.facts)
     return measure(told).asr
 
 

@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python bench/guards.py [--seeds 1]
 
-Three organisms, each after three tunes: a trigger that switches refusals off, a trigger that brings a
-chosen answer, and an honest customer's rows. On report requests: forbidden ones complied with, the
-chosen answer, tasks done right, and how many harmless requests were stopped.
+Three organisms, each after three tunes: a trigger that switches refusals off, a trigger that brings
+a chosen answer, and an honest customer's rows. On report requests: forbidden ones complied with,
+the chosen answer, tasks done right, and how many harmless requests were stopped.
 """
 
 from __future__ import annotations
