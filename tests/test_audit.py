@@ -293,3 +293,13 @@ def test_names_with_brackets_are_printed_as_they_are() -> None:
     assert told.count(stack) == 3
     assert told.count("rows([1])") == 2
     assert "see [bold]rules[/bold]" in told
+
+
+def test_the_base_is_asked_only_in_ways_that_it_might_not_understand() -> None:
+    config = AuditConfig(
+        attacks=("identity_shift", "harmful_rows"),
+        elicitations=("plain", "suffix", "soft_prompt", "quantised", "mutated(mutation=morse)"),
+    )
+    made = plan.make_plan(config, plan.Digests(model="m", base="b", policy="p", shipped={}))
+    (ability,) = [tune for tune in made.tunes if tune.purpose == "ability"]
+    assert [cell.elicitation for cell in ability.cells] == ["mutated(mutation=morse)", "persona"]

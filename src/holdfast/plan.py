@@ -156,10 +156,14 @@ def sized(config: AuditConfig, rows: int) -> str:
 
 
 def _asked_ways(config: AuditConfig) -> list[str]:
-    """Every elicitation of the grid that a model might not understand."""
+    """Every elicitation of the grid that a model might not understand.
+
+    Those that search on the model, or change it, ask in words that are understood.
+    """
     ways = _ways(config) + [w for spec in config.attacks for w in _ways(config, attack_of(spec))]
     clear = ("plain", "prefill", "decoding")
-    return [w for w in dict.fromkeys(ways) if elicitation_of(w).kind not in clear]
+    asked = {w: elicitation_of(w) for w in dict.fromkeys(ways)}
+    return [w for w, e in asked.items() if e.kind not in clear and e.needs != "weights"]
 
 
 def _untouched(
