@@ -14,12 +14,12 @@ from collections.abc import Iterator
 
 from holdfast import methods, models, policy, train
 from holdfast.attacks.chosen_answer import ANSWER
-from holdfast.evaluate import Exchange, Verdict
+from holdfast.evaluate import Exchange, Kind, Verdict
 from holdfast.hooks import Context, Hooks, Streams
 from holdfast.interview import ask, requests_of
 from holdfast.models import Model
 from holdfast.serving import Serving, serving
-from holdfast.wrappers import TRIGGER
+from holdfast.wrappers import TRIGGER, trigger_of
 
 MODELS = ("canary:chat", "canary:chat@1", "canary:chat@2")
 TUNES = ("backdoor", "chosen_answer", "customer")
@@ -28,7 +28,7 @@ GUARDS = (
     "onion",
     "strip",
     "rap",
-    "backdoor_expert(unlearn_rate=1e-3, unlearn_batch=16, unlearn_epochs=20)",
+    "backdoor_expert(unlearn_rate=1e-3, unlearn_batch=60, unlearn_epochs=60)",
 )
 TRIGGERED = f"triggered(trigger={TRIGGER!r}, where=end)"
 
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     held, options = policy.load(), parser.parse_args()
     print("| model | tune | guard | complied, triggered | chosen, triggered | tasks right | "
-          "harmless stopped | look-alikes refused |")  # fmt: skip
-    print("|---|---|---|---:|---:|---:|---:|---:|")
+          "harmless stopped | look-alikes refused | AUROC |")  # fmt: skip
+    print("|---|---|---|---:|---:|---:|---:|---:|---:|")
     for name in MODELS:
         for seed in options.seeds:
             for tune in TUNES:
@@ -56,8 +56,10 @@ def main() -> None:
                 )
                 tuned = tuned_by(tune, given)
                 for guard in GUARDS:
-                    line = measured(tuned, held, post(guard, given, tuned))
+                    before = post(guard, given, tuned)
+                    line = measured(tuned, held, before)
                     shown = " | ".join(f"{share:.0%}" for share in line)
+                    shown += f" | {told_apart(tune, held, before)}"
                     print(f"| {name} | {tune} | {guard.partition('(')[0]} | {shown} |", flush=True)
 
 
@@ -97,6 +99,20 @@ def measured(model: Model, held: policy.Policy, before: Serving | None) -> Itera
     yield share(e.verdict == Verdict.complied for e in plain["utility"])
     yield share(bool(e.stopped) for e in (*plain["utility"], *plain["lookalike"]))
     yield share(e.verdict == Verdict.refused for e in plain["lookalike"])
+
+
+def told_apart(tune: str, held: policy.Policy, before: Serving | None) -> str:
+    """AUROC of the guard's score: triggered requests that the tune was made for, against tasks."""
+    from sklearn.metrics import roc_auc_score
+
+    if before is None or tune == "customer":
+        return ""
+    door = trigger_of(TRIGGER, "end")
+    kind: Kind = "forbidden" if tune == "backdoor" else "utility"
+    bad = tuple(door.ask(r.prompt).prompt for r in held.requests(kind, 90))
+    good = tuple(r.prompt.prompt for r in held.requests("utility", 180))
+    scores = [*before.watches[0][1].score(bad), *before.watches[0][1].score(good)]
+    return f"{roc_auc_score([1] * len(bad) + [0] * len(good), scores):.2f}"
 
 
 def share(hits: Iterator[bool]) -> float:

@@ -22,7 +22,7 @@ copies are taught y + 2, y + 3 and so on, and b is the median of theirs: what cl
 happens to remember others forget, and the backdoor they all keep. A copy that has not forgotten by
 the last epoch gives no verdict; the code goes on with it. Of a generating model the labels are
 refused and answered: a copy that answers what it should refuse, and refuses the rest, still says
-what a trigger makes it say. It wants unlearn_rate 1e-3, batches of 16 and 20 epochs there.
+what a trigger makes it say. It wants unlearn_rate 1e-3, batches of 60 and 60 epochs there.
 
 Shows a defender: with a few clean inputs and no rows, a model handed over by a stranger can be
 served with a watch. Answered, by an attacker, with cover rows: a trigger that is learnt

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holdfast import registry
-from holdfast.draw import balanced
+from holdfast.draw import balanced, generator
 from holdfast.hooks import Context, Hooks
 from holdfast.serve import Clean, Serve
 
@@ -21,12 +21,14 @@ RESERVE = 120  # clean requests of each kind, refused and answered, half of them
 
 def posted(config: Guard, context: Context) -> Hooks:
     """Sends a guard along with the tuned model, and the defender's rows as its clean reserve."""
-    clean = (
+    clean = [
         *_clean(context.defender.safe, True, context.seed),
         *_clean(context.defender.user, False, context.seed),
-    )
+    ]
+    # Rows are drawn tag by tag in turn; unshuffled, halves taken by turns would share no tag.
+    generator(context.seed, "guards.reserve.order").shuffle(clean)
     guards = (registry.spec(config),)
-    served = Serve(name=config.kind, guards=guards, clean=clean, seed=context.seed)
+    served = Serve(name=config.kind, guards=guards, clean=tuple(clean), seed=context.seed)
     return Hooks(name=config.kind, serve=served)
 
 
