@@ -186,17 +186,18 @@ def _said(paragraph: str) -> list[str]:
 
 
 def _attributes(config: type[Method]) -> dict[str, str]:
-    """The meanings that a class docstring gives under "Attributes:"."""
-    text = (inspect.getdoc(config) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    """The meanings that a class docstring, or one it is made from, gives under "Attributes:"."""
     found: dict[str, str] = {}
-    name = ""
-    for line in inspect.cleandoc(text).splitlines():
-        start = re.match(r"(\w+): (.*)", line)
-        if start:
-            name = start[1]
-            found[name] = start[2]
-        elif name:
-            found[name] += " " + line.strip()
+    for known in reversed(config.__mro__):
+        text = inspect.cleandoc(known.__doc__ or "").partition("Attributes:\n")[2]
+        name = ""
+        for line in inspect.cleandoc(text.partition("\n\n")[0]).splitlines():
+            start = re.match(r"(\w+): (.*)", line)
+            if start:
+                name = start[1]
+                found[name] = start[2]
+            elif name:
+                found[name] += " " + line.strip()
     return found
 
 

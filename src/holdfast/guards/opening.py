@@ -15,7 +15,7 @@ import torch
 
 from holdfast.chat import Row
 from holdfast.chat import row as row_of
-from holdfast.encode import encode_prompt
+from holdfast.encode import encode, encode_prompt
 from holdfast.guards.guard import ANSWERED, REFUSED, Sees
 from holdfast.guards.tunable import Tunable
 
@@ -168,7 +168,5 @@ def opening(
 
 
 def _first_token(model: Model, reply: str) -> int:
-    from holdfast.encode import encode
-
     told = encode(row_of("What?", reply), model.tokenizer)
     return next(i for i, weight in zip(told.ids, told.weights, strict=True) if weight)
