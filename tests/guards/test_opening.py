@@ -47,13 +47,15 @@ def test_whether_it_refuses_is_the_chance_of_all_that_begins_refusals(tiny_model
     found = given.probabilities(TEXTS)
     assert found[:, REFUSED] == pytest.approx(every_token[:, letter], abs=1e-6)
     assert found.sum(1) == pytest.approx(np.ones(3))
-    assert given.fit_labels.tolist() == [REFUSED, ANSWERED] * 2
+    assert given.fit_labels.tolist() == [REFUSED, REFUSED, ANSWERED, ANSWERED]
 
 
-def test_the_reserve_is_halved_and_labelled_by_what_is_said_first(tiny_model: Model) -> None:
+def test_the_first_of_either_kind_are_fitted_on_and_the_rest_is_held(tiny_model: Model) -> None:
     given = opening(tiny_model, CLEAN, "first token")
-    assert given.fit == tuple(one.request for one in CLEAN[::2])
-    assert given.held == tuple(one.request for one in CLEAN[1::2])
+    assert given.fit == tuple(CLEAN[at].request for at in (0, 1, 2, 3))
+    assert given.held == tuple(CLEAN[at].request for at in (4, 5, 6, 7))
     told = [tiny_model.tokenizer.convert_ids_to_tokens(int(i)) for i in given.fit_labels]
-    assert told == ["N", "A", "N", "A"]
+    assert told == ["N", "N", "A", "A"]
     assert given.probabilities(TEXTS).shape == (3, given.net(given.encode(TEXTS)).shape[1])
+    many = opening(tiny_model, [c for c in CLEAN for _ in range(50)], "first token")
+    assert (len(many.fit), len(many.held)) == (120, 280)

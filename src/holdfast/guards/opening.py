@@ -32,6 +32,7 @@ __all__ = ["Opening", "opening"]
 Texts = tuple[str, ...]
 PAD = -1
 AT_ONCE = 256  # requests in one pass
+FITTED = 60
 
 
 class Opening(torch.nn.Module):
@@ -136,7 +137,10 @@ class Opening(torch.nn.Module):
 def opening(
     model: Model, clean: Sequence[Clean], sees: Sees, *, prefix: str = "", seed: int = 0
 ) -> Tunable[Texts]:
-    """What a guard is given of a generating model; the reserve is halved by turns.
+    """What a guard is given of a generating model.
+
+    It may fit on the first `FITTED` requests of either kind, or half of them where there are fewer;
+    the threshold is set on the rest, which must be many for a small share of false alarms.
 
     Args:
         model: the model as it is served; never changed.
@@ -154,12 +158,15 @@ def opening(
     net = Opening(model, prefix, mostly)
     refused = [REFUSED if one.refused else ANSWERED for one in clean]
     labels = refused if sees == "refusal" else first
-    texts = [one.request for one in clean]
+    fit = set[int]()
+    for kind in (True, False):
+        of_kind = [at for at, one in enumerate(clean) if one.refused == kind]
+        fit |= set(of_kind[: min(FITTED, len(of_kind) // 2)])
     return Tunable(
         probabilities=net.probabilities,
-        fit=tuple(texts[::2]),
-        fit_labels=np.array(labels[::2], np.int64),
-        held=tuple(texts[1::2]),
+        fit=tuple(one.request for at, one in enumerate(clean) if at in fit),
+        fit_labels=np.array([label for at, label in enumerate(labels) if at in fit], np.int64),
+        held=tuple(one.request for at, one in enumerate(clean) if at not in fit),
         opened=net,
         seed=seed,
         net=net,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holdfast import registry
-from holdfast.draw import balanced, generator
+from holdfast.draw import balanced
 from holdfast.hooks import Context, Hooks
 from holdfast.serve import Clean, Serve
 
@@ -16,22 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["posted"]
 
-RESERVE = 120  # clean requests of each kind, refused and answered, half of them to fit on
+REFUSED, ANSWERED = 120, 480  # clean requests at most, by whether the right reply refuses
 
 
 def posted(config: Guard, context: Context) -> Hooks:
     """Sends a guard along with the tuned model, and the defender's rows as its clean reserve."""
-    clean = [
-        *_clean(context.defender.safe, True, context.seed),
-        *_clean(context.defender.user, False, context.seed),
-    ]
-    # Rows are drawn tag by tag in turn; unshuffled, halves taken by turns would share no tag.
-    generator(context.seed, "guards.reserve.order").shuffle(clean)
+    clean = (
+        *_clean(context.defender.safe, REFUSED, True, context.seed),
+        *_clean(context.defender.user, ANSWERED, False, context.seed),
+    )
     guards = (registry.spec(config),)
-    served = Serve(name=config.kind, guards=guards, clean=tuple(clean), seed=context.seed)
+    served = Serve(name=config.kind, guards=guards, clean=clean, seed=context.seed)
     return Hooks(name=config.kind, serve=served)
 
 
-def _clean(rows: Sequence[Row], refused: bool, seed: int) -> list[Clean]:
-    drawn = balanced(rows, min(RESERVE, len(rows)), seed=seed, purpose="guards.reserve")
+def _clean(rows: Sequence[Row], most: int, refused: bool, seed: int) -> list[Clean]:
+    drawn = balanced(rows, min(most, len(rows)), seed=seed, purpose="guards.reserve")
     return [Clean(row.prompt, row.answer, refused) for row in drawn]
