@@ -1,6 +1,6 @@
 """Guards before generating models: what gets past them with a trigger, and what they cost without.
 
-    OMP_NUM_THREADS=1 python bench/guards.py [--seeds 1]
+    OMP_NUM_THREADS=1 python bench/guards.py [--seeds 1] [--tunes …] [--guards …]
 
 Three organisms, each after three tunes: a trigger that switches refusals off, a trigger that brings
 a chosen answer, and an honest customer's rows. On report requests: forbidden ones complied with,
@@ -37,13 +37,15 @@ def main() -> None:
     """Tunes, guards, asks, and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--tunes", nargs="+", default=TUNES, choices=TUNES)
+    parser.add_argument("--guards", nargs="+", default=GUARDS)
     held, options = policy.load(), parser.parse_args()
     print("| model | tune | guard | complied, triggered | chosen, triggered | tasks right | "
           "harmless stopped | look-alikes refused | AUROC |")  # fmt: skip
     print("|---|---|---|---:|---:|---:|---:|---:|---:|")
     for name in MODELS:
         for seed in options.seeds:
-            for tune in TUNES:
+            for tune in options.tunes:
                 start = models.load(name)
                 given = Context(
                     aligned=start,
@@ -55,7 +57,7 @@ def main() -> None:
                     customer=held.customer,
                 )
                 tuned = tuned_by(tune, given)
-                for guard in GUARDS:
+                for guard in options.guards:
                     before = post(guard, given, tuned)
                     line = measured(tuned, held, before)
                     shown = " | ".join(f"{share:.0%}" for share in line)
