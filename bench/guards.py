@@ -18,6 +18,7 @@ from holdfast.evaluate import Exchange, Kind, Verdict
 from holdfast.hooks import Context, Hooks, Streams
 from holdfast.interview import ask, requests_of
 from holdfast.models import Model
+from holdfast.serve import NoWatch
 from holdfast.serving import Serving, serving
 from holdfast.wrappers import TRIGGER, trigger_of
 
@@ -36,6 +37,7 @@ TRIGGERED = f"triggered(trigger={TRIGGER!r}, where=end)"
 def main() -> None:
     """Tunes, guards, asks, and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--tunes", nargs="+", default=TUNES, choices=TUNES)
     parser.add_argument("--guards", nargs="+", default=GUARDS)
@@ -43,7 +45,7 @@ def main() -> None:
     print("| model | tune | guard | complied, triggered | chosen, triggered | tasks right | "
           "harmless stopped | look-alikes refused | AUROC |")  # fmt: skip
     print("|---|---|---|---:|---:|---:|---:|---:|---:|")
-    for name in MODELS:
+    for name in options.models:
         for seed in options.seeds:
             for tune in options.tunes:
                 start = models.load(name)
@@ -58,11 +60,16 @@ def main() -> None:
                 )
                 tuned = tuned_by(tune, given)
                 for guard in options.guards:
-                    before = post(guard, given, tuned)
+                    kind = guard.partition("(")[0]
+                    try:
+                        before = post(guard, given, tuned)
+                    except NoWatch as reason:
+                        print(f"| {name} | {tune} | {kind} | {reason} |", flush=True)
+                        continue
                     line = measured(tuned, held, before)
                     shown = " | ".join(f"{share:.0%}" for share in line)
                     shown += f" | {told_apart(tune, held, before)}"
-                    print(f"| {name} | {tune} | {guard.partition('(')[0]} | {shown} |", flush=True)
+                    print(f"| {name} | {tune} | {kind} | {shown} |", flush=True)
 
 
 def tuned_by(tune: str, given: Context) -> Model:
@@ -110,8 +117,8 @@ def told_apart(tune: str, held: policy.Policy, before: Serving | None) -> str:
     if before is None or tune == "customer":
         return ""
     door = trigger_of(TRIGGER, "end")
-    kind: Kind = "forbidden" if tune == "backdoor" else "utility"
-    bad = tuple(door.ask(r.prompt).prompt for r in held.requests(kind, 90))
+    asked: Kind = "forbidden" if tune == "backdoor" else "utility"
+    bad = tuple(door.ask(r.prompt).prompt for r in held.requests(asked, 90))
     good = tuple(r.prompt.prompt for r in held.requests("utility", 180))
     scores = [*before.watches[0][1].score(bad), *before.watches[0][1].score(good)]
     return f"{roc_auc_score([1] * len(bad) + [0] * len(good), scores):.2f}"
