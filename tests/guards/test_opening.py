@@ -11,7 +11,7 @@ from holdfast.encode import encode_prompt
 from holdfast.guards.guard import ANSWERED, REFUSED
 from holdfast.guards.opening import Opening, opening
 from holdfast.models import Model
-from holdfast.serve import Clean
+from holdfast.serve import Clean, NoWatch
 from tiny_models import ARCHITECTURES
 
 TEXTS = ("bc", "Where is the bell of Oxmouth?", "7 + 1")
@@ -59,3 +59,10 @@ def test_the_first_of_either_kind_are_fitted_on_and_the_rest_is_held(tiny_model:
     assert given.probabilities(TEXTS).shape == (3, given.net(given.encode(TEXTS)).shape[1])
     many = opening(tiny_model, [c for c in CLEAN for _ in range(50)], "first token")
     assert (len(many.fit), len(many.held)) == (120, 280)
+
+
+def test_without_refusals_in_the_reserve_there_is_no_seeing_them(tiny_model: Model) -> None:
+    answered = [one for one in CLEAN if not one.refused]
+    with pytest.raises(NoWatch, match="needs clean requests that are refused"):
+        opening(tiny_model, answered, "refusal")
+    assert opening(tiny_model, answered, "first token").fit

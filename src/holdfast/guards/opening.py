@@ -18,6 +18,7 @@ from holdfast.chat import row as row_of
 from holdfast.encode import encode, encode_prompt
 from holdfast.guards.guard import ANSWERED, REFUSED, Sees
 from holdfast.guards.tunable import Tunable
+from holdfast.serve import NoWatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,6 +149,9 @@ def opening(
         sees: which classes there are.
         prefix: put before the system turn of every request.
         seed: of whatever a guard draws.
+
+    Raises:
+        NoWatch: refusals are to be seen, and no reply of the reserve begins as only refusals do.
     """
     import numpy as np
 
@@ -155,6 +159,11 @@ def opening(
     refusing = Counter(t for t, one in zip(first, clean, strict=True) if one.refused)
     answering = Counter(t for t, one in zip(first, clean, strict=True) if not one.refused)
     mostly = [t for t, n in refusing.items() if n > answering[t]] if sees == "refusal" else []
+    if sees == "refusal" and not mostly:
+        raise NoWatch(
+            "a guard that looks for refusals needs clean requests that are refused, whose replies "
+            "begin otherwise than answers do: bring such rows of the defender's."
+        )
     net = Opening(model, prefix, mostly)
     refused = [REFUSED if one.refused else ANSWERED for one in clean]
     labels = refused if sees == "refusal" else first
