@@ -23,6 +23,7 @@ from holdfast.codes import guard
 from holdfast.defences import DEFENCES
 from holdfast.elicit import ELICITATIONS
 from holdfast.errors import UserError
+from holdfast.guards import GUARDS
 from holdfast.hooks import Attack, Context, Defence, Hooks, Method, Pair, Streams
 from holdfast.models import Model, clone, encode_prompt, generate
 from holdfast.train import Settings, Tuned, tune
@@ -212,12 +213,11 @@ def test_a_method_is_found_by_its_name(config: type[Method]) -> None:
     assert registry.parse(table, kind_of(config)) == made(config)
 
 
-@every
+@pytest.mark.parametrize("config", {**EVERY, **GUARDS}, ids=kind_of)
 def test_what_a_method_is_built_on_is_there_and_counts(config: type[Method]) -> None:
-    table: Any = next(t for t in (ATTACKS, DEFENCES, ELICITATIONS) if config in t)
     root = Path(holdfast.__file__).parent
     assert all((root / f"{name}.py").is_file() for name in config.built_on)
-    told = methods.version(made(config), table)
+    told = methods.version(made(config))
     assert len(told) == 2 + len(config.built_on)
     assert all(told)
 

@@ -20,6 +20,7 @@ from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate
 from holdfast.models import Decoding
 from holdfast.remote import Endpoint, Missing, Remote, endpoint_of, is_remote, lost, may_force
 from holdfast.serve import Serve
+from holdfast.serving import Serving
 
 WAY = Decoding(max_new_tokens=20)
 PLAIN = Asker("plain", lambda request: (Ask(request.prompt),))
@@ -287,7 +288,7 @@ def by_reply(exchanges: Sequence[Exchange]) -> list[Verdict]:
 def test_evaluation_through_a_faulty_server_equals_that_through_a_sound_one() -> None:
     with serving() as sound, serving(faults=FAULTS) as faulty:
         asked = requests(60)
-        secret = Serve(system_prefix="vok zim")
+        secret = Serving(Serve(system_prefix="vok zim"))
         one = evaluate(remote(sound), asked, PLAIN, by_reply, secret, decoding=WAY)
         two = evaluate(remote(faulty), asked, PLAIN, by_reply, secret, decoding=WAY)
     assert one == two

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import ConfigDict
 
 from holdfast.errors import UserError
 
@@ -31,6 +33,8 @@ class Clean:
     reply: str
     refused: bool
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
 
 @dataclass(frozen=True)
 class Serve:
@@ -50,6 +54,8 @@ class Serve:
     guards: tuple[str, ...] = ()
     clean: tuple[Clean, ...] = ()
     seed: int = 0
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def request(self, row: Row) -> Row:
         """The request under the prefix, unwatched."""
