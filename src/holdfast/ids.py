@@ -22,7 +22,7 @@ _TUNING = (
 )
 _ASKING = (
     *("evaluate", "figures", "encode", "decode", "sampling", "kv_cache"),
-    *("serve", "elicit/asking"),
+    *("serve", "serving", "elicit/asking"),
     *("replies", "judges/exact", "judges/keyword"),
 )
 

@@ -21,7 +21,7 @@ ASKED_OF_BASE = 90  # requests of each way that show whether the model before al
 
 _ASKING = (
     *("evaluate", "answers", "figures", "encode", "decode", "sampling", "kv_cache"),
-    *("serve", "replies", "elicit/asking"),
+    *("serve", "serving", "guards/opening", "replies", "elicit/asking"),
     *("evaluation/measure", "evaluation/lengths"),
 )
 _READING = ("scan/taught", "scan/decode", "scan/encoders", "scan/solve")

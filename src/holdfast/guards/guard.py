@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ANSWERED", "REFUSED", "Guard", "Sees", "Watch", "threshold"]
+__all__ = ["ANSWERED", "BUILT_ON", "REFUSED", "Guard", "Sees", "Watch", "threshold"]
 
 Items = TypeVar("Items")
 Sees = Literal["first token", "refusal"]
+BUILT_ON = tuple(f"guards/{name}" for name in ("guard", "guarded", "opening", "posted", "tunable"))
 REFUSED, ANSWERED = 0, 1
 """Labels of a generating model's requests, for a guard that sees whether it refuses."""
 
@@ -42,7 +43,7 @@ class Guard(Defence):
 
     stage: ClassVar[Literal["align", "tune", "repair", "serve"]] = "serve"
     sees: ClassVar[Sees] = "first token"
-    built_on: ClassVar[tuple[str, ...]] = ("guards/opening", "guards/guard", "serve")
+    built_on: ClassVar[tuple[str, ...]] = BUILT_ON
 
 
 @dataclass(frozen=True)

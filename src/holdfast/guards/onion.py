@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from holdfast.classifiers.ngram import language, suspicion
 from holdfast.classifiers.words import spans
-from holdfast.guards.guard import Guard, Watch, threshold
+from holdfast.guards.guard import BUILT_ON, Guard, Watch, threshold
 from holdfast.guards.guarded import Guarded, idle, no_reserve
 
 Texts = tuple[str, ...]
@@ -34,6 +34,7 @@ class Onion(Guard):
 
     kind: Literal["onion"] = "onion"
 
+    built_on: ClassVar[tuple[str, ...]] = (*BUILT_ON, "classifiers/ngram", "classifiers/words")
     paper: ClassVar[str] = "Qi et al., EMNLP 2021, arXiv 2011.10369"
 
 
