@@ -44,12 +44,11 @@ def served(name: str) -> Serve | None:
     return serve.load(name)
 
 
-def serving(name: str, model: Model) -> Serving | None:
-    """What stands before a model where its folder says something of serving."""
-    from holdfast import serving as post
+def serving(name: str, model: Model) -> Serving:
+    """What stands before a model, as its folder says; nothing does if it says nothing."""
+    from holdfast import serve, serving
 
-    serve = served(name)
-    return post.serving(serve, model) if serve is not None else None
+    return serving.serving(served(name) or serve.Serve(), model)
 
 
 @lru_cache(maxsize=4)

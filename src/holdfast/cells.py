@@ -73,6 +73,7 @@ def run_tune(task: Tune) -> Finished:
 
 def _make(task: Tune, policy: Policy) -> _Made:
     from holdfast import models, train
+    from holdfast.serving import serving
 
     if task.stack == plan.BASE:
         return _Made(aligned.loaded(aligned.base_name(task.config)), None)
@@ -83,9 +84,8 @@ def _make(task: Tune, policy: Policy) -> _Made:
     own = [methods.hooks_of(d, context) for d in during]
     serve = _served(task, own)
     if task.attack == plan.NO_ATTACK:
-        return _Made(start, _stands(serve, start))
-    secret = serve.system_prefix if serve is not None else ""
-    known = replace(context, settings={**context.settings, "secret": secret})
+        return _Made(start, serving(serve, start))
+    known = replace(context, settings={**context.settings, "secret": serve.system_prefix})
     counted = _Counted()
     hooks = compose(_attack(task, policy, known), counted.hooks, *own)
     settings = train.Settings.model_validate({**task.changes, "seed": task.seed})
@@ -94,7 +94,7 @@ def _make(task: Tune, policy: Policy) -> _Made:
         tuned = repaired(tuned, defences, context, settings)
     return _Made(
         model=tuned.model,
-        serving=None if tuned.diverged else _stands(serve, tuned.model),
+        serving=None if tuned.diverged else serving(serve, tuned.model),
         rows=counted.rows,
         steps=tuned.steps,
         flops=tuned.flops,
@@ -135,20 +135,12 @@ def rehearse(config: AuditConfig, policy: Policy, stack: str, attack: str) -> st
     return ""
 
 
-def _served(task: Tune, own: Sequence[Hooks]) -> Serve | None:
+def _served(task: Tune, own: Sequence[Hooks]) -> Serve:
     """What the model's folder says of serving, and what the stack adds."""
     from holdfast import serve
 
     parts = [aligned.served(task.config.model), *(h.serve for h in own)]
-    there = [part for part in parts if part is not None]
-    return serve.compose(*there) if there else None
-
-
-def _stands(serve: Serve | None, model: Model) -> Serving | None:
-    """What stands before the model that is asked."""
-    from holdfast.serving import serving
-
-    return None if serve is None else serving(serve, model)
+    return serve.compose(*(part for part in parts if part is not None))
 
 
 class _Counted:

@@ -67,11 +67,10 @@ class Pieces:
 @lru_cache(maxsize=KEPT)
 def held(name: str) -> Any:
     """A model and what stands before it."""
-    from holdfast import models, serve
-    from holdfast.serving import serving
+    from holdfast import aligned, models
 
-    folder, model = Path(name), models.load(name)
-    return model, serving(serve.load(folder) if folder.is_dir() else serve.Serve(), model)
+    model = models.load(name)
+    return model, aligned.serving(name, model)
 
 
 def reply(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:

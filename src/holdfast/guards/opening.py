@@ -15,7 +15,7 @@ import torch
 
 from holdfast.chat import Row
 from holdfast.chat import row as row_of
-from holdfast.encode import encode, encode_prompt
+from holdfast.encode import encode_all, encode_prompt
 from holdfast.guards.guard import ANSWERED, REFUSED, Sees
 from holdfast.guards.tunable import Tunable
 from holdfast.serve import NoWatch
@@ -33,7 +33,7 @@ __all__ = ["Opening", "opening"]
 Texts = tuple[str, ...]
 PAD = -1
 AT_ONCE = 256  # requests in one pass
-FITTED = 60
+FITTED = 60  # requests of either kind
 
 
 class Opening(torch.nn.Module):
@@ -155,7 +155,7 @@ def opening(
     """
     import numpy as np
 
-    first = [_first_token(model, one.reply) for one in clean]
+    first = _first_tokens(model, clean)
     refusing = Counter(t for t, one in zip(first, clean, strict=True) if one.refused)
     answering = Counter(t for t, one in zip(first, clean, strict=True) if not one.refused)
     mostly = [t for t, n in refusing.items() if n > answering[t]] if sees == "refusal" else []
@@ -183,6 +183,7 @@ def opening(
     )
 
 
-def _first_token(model: Model, reply: str) -> int:
-    told = encode(row_of("What?", reply), model.tokenizer)
-    return next(i for i, weight in zip(told.ids, told.weights, strict=True) if weight)
+def _first_tokens(model: Model, clean: Sequence[Clean]) -> list[int]:
+    """Of every right reply."""
+    told = encode_all([row_of(one.request, one.reply) for one in clean], model.tokenizer)
+    return [next(i for i, w in zip(e.ids, e.weights, strict=True) if w) for e in told]

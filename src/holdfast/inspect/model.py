@@ -107,7 +107,7 @@ class Holdfast(ModelAPI):
 
     def _asked(self, said: Sequence[ChatMessage], config: GenerateConfig) -> _Asked:
         row, forced = conversation(said)
-        told: Row | str = row if self._serving is None else self._serving.requests([row])[0]
+        (told,) = self._serving.requests([row])
         if isinstance(told, str):
             read = models.encode_prompt(row, self._model.tokenizer)
             outcome = models.Reply(STOPPED, (), ended=True)
