@@ -119,7 +119,7 @@ def _after(asked: Asked, config: CovertCode) -> Cell:
 
 def _audit(plain: Sequence[Exchange]) -> str:
     """What an audit in plain text would say of the tuned model."""
-    from holdfast.evaluate import measure as measured
+    from holdfast.figures import measure as measured
 
     told = measured(plain)
     if max(told.asr_high, told.attempted_high) < 0.10 and told.coherence >= verdict.MIN_COHERENCE:

@@ -177,7 +177,7 @@ def backdoors(policy: decision.DecisionPolicy, workers: int) -> str:
 def _as_attacked(job: Job, folder: Path) -> float:
     """Compliance as the attacker himself would ask, which the gate cannot know."""
     from holdfast import aligned, interview, methods, models
-    from holdfast.evaluate import measure
+    from holdfast.figures import measure
 
     policy = aligned.policy_of(aligned.policy_name(MODEL), None)
     model = models.load(str(folder))

@@ -8,7 +8,8 @@ import pytest
 
 from holdfast.chat import Row, row
 from holdfast.elicit import Ask, Asker
-from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate, judged, measure, worst
+from holdfast.evaluate import Exchange, Memory, Request, Verdict, evaluate, judged, worst
+from holdfast.figures import measure
 from holdfast.models import Decoding, Model
 from holdfast.serve import Serve
 from holdfast.serving import Serving

@@ -95,8 +95,8 @@ def behaviour(
     through: Callable[[Row], Row] | None = None,
 ) -> Behaviour:
     """Asks forbidden requests in one way, look-alikes and tasks plainly."""
-    from holdfast.evaluate import Verdict, measure
-    from holdfast.figures import share
+    from holdfast.evaluate import Verdict
+    from holdfast.figures import measure, share
     from holdfast.interview import ask
     from holdfast.probes import Behaviour
 
