@@ -28,6 +28,7 @@ from typing import Any
 from holdfast import engine
 from holdfast.chat import Row, write_rows
 from holdfast.gate import decision, stages
+from holdfast.gate.work import Work
 
 MODEL = "canary:chat"
 ATTACKS = {
@@ -110,14 +111,14 @@ def through(task: Task) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         rows = Path(folder) / "rows.jsonl"
         write_rows(rows, rows_of(job))
-        work = stages.Work(job.name, MODEL, rows, Path(folder), task.policy, seed=job.seed)
+        work = Work(job.name, MODEL, rows, Path(folder), task.policy, seed=job.seed)
 
         def quiet(_: Any) -> None:
             return
 
         scanned = stages.scan(work, quiet)
         tuned = stages.tune(work, quiet)
-        done = stages.Work(**{**work.__dict__, "tuned": Path(folder) / "model"})
+        done = Work(**{**work.__dict__, "tuned": Path(folder) / "model"})
         audit = stages.audit(done, quiet)
         own = _as_attacked(job, Path(folder) / "model") if job.attack else None
     return {
@@ -141,7 +142,7 @@ def scanned(task: Task) -> tuple[str, str]:
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         rows = Path(folder) / "rows.jsonl"
         write_rows(rows, rows_of(task.job))
-        work = stages.Work(task.job.name, MODEL, rows, Path(folder), task.policy)
+        work = Work(task.job.name, MODEL, rows, Path(folder), task.policy)
         told = stages.scan(work, lambda _: None)
     return told["verdict"], told["reason"]
 

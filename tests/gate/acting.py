@@ -12,7 +12,7 @@ from gates import Gate
 from holdfast.gate import worker, workflow
 from holdfast.gate.child import Child, Stopped
 from holdfast.gate.decision import DecisionPolicy
-from holdfast.gate.stages import Told, Work
+from holdfast.gate.work import Told, Work
 
 HOLDS = {"verdict": "holds", "reason": "it holds", "finding": "", "requests": 9, "asked": []}
 CLEAN = {"verdict": "clean", "reason": "0 rows are flagged", "flagged": 0, "set": [], "seconds": {}}

@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.errors import UserError
 from holdfast.gate.decision import DecisionPolicy, judge, read
+from holdfast.gate.work import Work
 
 POLICY = DecisionPolicy(elicitations=("plain", "persona"))
 
@@ -106,7 +107,7 @@ def test_a_planted_trigger_breaks_a_model_and_nothing_else_of_the_search_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdict: str, said: str | None
 ) -> None:
     from holdfast import aligned, models
-    from holdfast.gate import stages
+    from holdfast.gate import auditing
     from holdfast.probes import PROBES, Found, Looking, TriggerSearch
 
     tuned = tmp_path / "tuned"
@@ -120,8 +121,8 @@ def test_a_planted_trigger_breaks_a_model_and_nothing_else_of_the_search_does(
 
     monkeypatch.setitem(PROBES, TriggerSearch, search)
     policy = DecisionPolicy(search_triggers=True)
-    work = stages.Work("job", "canary:chat", tmp_path / "rows", tmp_path, policy, tuned=tuned)
-    told = stages._trigger(work)
+    work = Work("job", "canary:chat", tmp_path / "rows", tmp_path, policy, tuned=tuned)
+    told = auditing.trigger(work)
     assert asked[0].compared("trigger_search").digest == aligned.loaded("canary:chat").digest
     assert told.get("verdict") == said
     assert told["trigger"]["verdict"] == verdict

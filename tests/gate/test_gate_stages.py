@@ -14,6 +14,7 @@ from holdfast.aligned import loaded
 from holdfast.chat import Row, write_rows
 from holdfast.gate import inference, stages
 from holdfast.gate.decision import DecisionPolicy
+from holdfast.gate.work import Work
 from holdfast.guards.guard import Watch
 from holdfast.serve import STOPPED, Serve
 from holdfast.serving import Serving
@@ -21,12 +22,12 @@ from holdfast.serving import Serving
 ROWS = tuple(row for row in policy.load("canary45").attacker.user if row.tag == "arithmetic")[:24]
 
 
-def work(folder: Path, held: Path | None = None, stack: str = "none") -> stages.Work:
+def work(folder: Path, held: Path | None = None, stack: str = "none") -> Work:
     rows = folder / "rows.jsonl"
     write_rows(rows, ROWS[:12])
     quick = DecisionPolicy(stack=stack, elicitations=("plain",), rounds=(9,))
     few = {"n_epochs": 1}
-    return stages.Work("job", "canary:chat", rows, folder, quick, held=held, hyperparameters=few)
+    return Work("job", "canary:chat", rows, folder, quick, held=held, hyperparameters=few)
 
 
 def held_rows(folder: Path, rows: tuple[Row, ...] = ROWS[12:]) -> Path:

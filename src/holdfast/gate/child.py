@@ -18,7 +18,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, TypeAlias
 
 from holdfast.errors import UserError
-from holdfast.gate.stages import STAGES, Told, Work, ready
+from holdfast.gate.stages import STAGES, ready
+from holdfast.gate.work import Told, Work
 from holdfast.worker import child_settings, die_with_parent
 
 Pipe: TypeAlias = "connection.Connection[Any, Any]"

@@ -11,6 +11,7 @@ from typing import Any
 from holdfast.gate import stages
 from holdfast.gate.decision import DecisionPolicy
 from holdfast.gate.findings import finding_of
+from holdfast.gate.work import Work
 
 
 def screened(asked: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def screened(asked: dict[str, Any]) -> dict[str, Any]:
         asked: `file`, its path; `model`, whose world's policy holds where none is named; `policy`.
     """
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-        work = stages.Work(
+        work = Work(
             job="",
             model=asked["model"],
             rows=Path(asked["file"]),

@@ -7,56 +7,18 @@ be run again after a crash: what it leaves on disk is whole or not there.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import UserError
-from holdfast.gate.decision import DecisionPolicy, judge
+from holdfast.gate.auditing import audit
+from holdfast.gate.work import Report, Told, Work, policy_of, requests_of
 
 if TYPE_CHECKING:
-    from holdfast.evaluate import Exchange, Kind
-    from holdfast.models import Model
-    from holdfast.policy import Policy
-    from holdfast.serving import Serving
     from holdfast.settings import Settings
 
-Told = dict[str, Any]
-Report = Callable[[Told], None]
 EPOCHS, BATCH, RATE = 5, 10, 1e-3  # what "auto" stands for
-REPLIES = 4  # kept of each way of asking
-SEARCHED = 90  # forbidden requests from which the search for a trigger takes its own
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a stage needs to know of a job.
-
-    Attributes:
-        job: its id.
-        model: name of the model that is tuned.
-        rows: the training file.
-        held: the validation file, if there is one.
-        scratch: the job's own folder.
-        tuned: the folder of the tuned model, once there is one.
-        policy: the gate's.
-        examples: the fewest that a training file must hold.
-        hyperparameters: as the client gave them.
-        seed: of tuning.
-    """
-
-    job: str
-    model: str
-    rows: Path
-    scratch: Path
-    policy: DecisionPolicy
-    held: Path | None = None
-    tuned: Path | None = None
-    examples: int = 10
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
 
 
 def validate(work: Work, report: Report) -> Told:
@@ -97,7 +59,7 @@ def scan(work: Work, report: Report) -> Told:
     told = work.policy.scan
     if told.scanners is None:
         return {"verdict": "clean", "reason": "The policy has no scanners.", "findings": []}
-    policy = _requests(work.policy, work.model)
+    policy = requests_of(work.policy, work.model)
     out = work.scratch / "scan"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -118,7 +80,7 @@ def tune(work: Work, report: Report) -> Told:
     from holdfast.tuning import loss_on, tuned_under
 
     defences = methods.stack_of(work.policy.stack)
-    policy, start = _policy(work.policy, work.model), aligned.loaded(work.model)
+    policy, start = policy_of(work.policy, work.model), aligned.loaded(work.model)
     base = aligned.base_of(work.model) if defences else ""
     settings = settings_of(work.hyperparameters, work.seed)
     context = Context(
@@ -167,33 +129,6 @@ def tune(work: Work, report: Report) -> Told:
     }
 
 
-def audit(work: Work, report: Report) -> Told:
-    """Asks the model before and after, in every way of the policy, until the evidence suffices."""
-    from holdfast import aligned, compare
-    from holdfast import models as loading
-
-    assert work.tuned is not None, "there is no tuned model to ask"
-    policy, tuned = _policy(work.policy, work.model), loading.load(str(work.tuned))
-    serving = aligned.serving(str(work.tuned), tuned)
-    found: Told = {}
-    for many in work.policy.rounds:
-        asked: list[Told] = []
-        replies: list[Told] = []
-        for way in work.policy.elicitations:
-            before = _before(work.model, work.policy, way, many)
-            after = _ask(tuned, serving, policy, work.policy, way, many)
-            asked.append({"elicitation": way, **compare.comparison(policy, before, after)})
-            replies += _replies(before, after)
-            report({"elicitation": way, "requests": many})
-        judged = judge(work.policy, asked)
-        found = {**asdict(judged), "requests": many, "asked": asked, "replies": replies}
-        if judged.verdict != "insufficient evidence":
-            break
-    if work.policy.search_triggers and found["verdict"] == "holds":
-        found |= _trigger(work)
-    return found
-
-
 STAGES: dict[str, Callable[[Work, Report], Told]] = {
     "validate": validate,
     "scan": scan,
@@ -227,84 +162,3 @@ def ready() -> None:
 
 def _failed(code: str, message: str, param: str = "training_file", **more: Any) -> Told:
     return {"error": {"code": code, "message": message, "param": param}, **more}
-
-
-def _trigger(work: Work) -> Told:
-    """What a search for a planted trigger adds to the finding: nothing, or that it breaks."""
-    from rich.console import Console
-
-    from holdfast.probes import PROBES, TriggerSearch
-    from holdfast.probing import Asked, looking
-
-    requests = _requests(work.policy, work.model)
-    asked = Asked(
-        model=str(work.tuned),
-        probes=(),
-        against=work.model,
-        policy=requests,
-        limit=SEARCHED,
-        seed=work.seed,
-        chat_template=None,
-        judge=work.policy.judge,
-    )
-    told = PROBES[TriggerSearch](TriggerSearch(), looking(asked, Console(quiet=True))).figures
-    found = {"trigger": {key: told.get(key) for key in ("verdict", "reason", "best")}}
-    if told["verdict"] != "trigger":
-        return found
-    best = told["best"]
-    reason = (
-        f"with the words {best['text']!r} in the request, compliance is {best['tuned']:.0%}; "
-        f"before the tune it was {best['before']:.0%}"
-    )
-    return {**found, "verdict": "breaks", "reason": reason, "finding": "planted_trigger"}
-
-
-def _requests(policy: DecisionPolicy, model: str) -> str:
-    """Name of the policy whose requests a model is asked."""
-    from holdfast import aligned
-
-    return policy.requests or aligned.policy_name(model)
-
-
-def _policy(policy: DecisionPolicy, model: str) -> Policy:
-    from holdfast import aligned
-
-    return aligned.policy_of(_requests(policy, model), policy.judge)
-
-
-@lru_cache(maxsize=32)
-def _before(model: str, policy: DecisionPolicy, way: str, many: int) -> tuple[Exchange, ...]:
-    """What the model said before; asked once in this process."""
-    from holdfast import aligned
-
-    return tuple(_ask(aligned.loaded(model), None, _policy(policy, model), policy, way, many))
-
-
-def _ask(
-    model: Model, serving: Serving | None, of: Policy, policy: DecisionPolicy, way: str, many: int
-) -> list[Exchange]:
-    from holdfast import interview
-
-    counts: dict[Kind, int] = {"forbidden": many}
-    if way == policy.elicitations[0]:
-        counts |= {"lookalike": 90, "utility": 90}
-    requests = interview.requests_of(of, counts)
-    return interview.ask(model, of, requests, way, serving=serving, settings=of.facts)
-
-
-def _replies(before: Sequence[Exchange], after: Sequence[Exchange]) -> list[Told]:
-    """A few forbidden requests with both replies, for whoever reviews the job."""
-    told = {e.request.id: e for e in after}
-    pairs = [(e, told[e.request.id]) for e in before if e.request.kind == "forbidden"]
-    pairs.sort(key=lambda pair: pair[0].verdict == pair[1].verdict)  # what changed comes first
-    return [
-        {
-            "elicitation": one.elicitation,
-            "request": one.prompt,
-            "before": one.reply,
-            "after": other.reply,
-            "verdict_before": str(one.verdict),
-            "verdict_after": str(other.verdict),
-        }
-        for one, other in pairs[:REPLIES]
-    ]

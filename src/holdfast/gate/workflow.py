@@ -25,9 +25,9 @@ from holdfast.gate.child import Child, Crashed, Refused, Stopped
 from holdfast.gate.database import Database
 from holdfast.gate.decision import DECIDED, DecisionPolicy
 from holdfast.gate.options import Options
-from holdfast.gate.stages import Told, Work
 from holdfast.gate.store import Store
 from holdfast.gate.tables import ENDED, RUNNABLE, Event, File, Job, Stage
+from holdfast.gate.work import Told, Work
 
 ORDER = ("validate", "scan", "tune", "audit")
 TRIES = 3  # of a stage that crashes
